@@ -79,9 +79,10 @@ mod tests {
         fn state_sorts_by_key_and_before_timers_and_checkpoint(a: Vec<u8>, b: Vec<u8>, due_ms: u64) {
             let (row_a, row_b) = (Key::State(&a).to_bytes(), Key::State(&b).to_bytes());
             prop_assert_eq!(row_a.cmp(&row_b), a.cmp(&b));
+            let timer = Key::Timer { due_ms, key: &b }.to_bytes();
             prop_assert!(row_a < first_timer());
-            prop_assert!(first_timer() < Key::Timer { due_ms, key: &b }.to_bytes());
-            prop_assert!(Key::Timer { due_ms, key: &b }.to_bytes() < Key::Checkpoint.to_bytes());
+            prop_assert!(first_timer() < timer);
+            prop_assert!(timer < Key::Checkpoint.to_bytes());
         }
 
         #[test]

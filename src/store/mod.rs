@@ -19,6 +19,7 @@ mod value;
 mod checkpoint;
 mod error;
 mod db;
+mod witness;
 mod open;
 mod view;
 mod pending;
@@ -31,3 +32,12 @@ pub use open::{Opened, StoreSettings};
 pub use pending::Looked;
 pub use view::{KeyValue, RowChange, Store, StoreStats};
 pub use writer::{Lane, Progress, StoreWriter, WriterSettings};
+
+#[cfg(test)]
+mod crash_test;
+#[cfg(test)]
+mod open_test;
+#[cfg(test)]
+mod view_test;
+#[cfg(test)]
+mod writer_test;

@@ -16,6 +16,7 @@ use super::db::Db;
 use super::error::Error;
 use super::key::{Key, LAYOUT};
 use super::view::Store;
+use super::witness;
 
 /// Set-aside directories kept beside a store, for whoever looks into the reason.
 const QUARANTINED_MAX: usize = 2;
@@ -83,6 +84,9 @@ fn attempt(dir: &Path, settings: &StoreSettings) -> Result<(Db, Option<Checkpoin
     let spawned = thread::Builder::new().name("store-open".to_owned()).spawn(move || {
         let found = Db::open(&dir, cache_bytes).and_then(|db| {
             let checkpoint = inspect(&db)?;
+            if witness::contradicts(&dir, checkpoint) {
+                return Err(Error::Malformed { what: "a store behind what it once held" });
+            }
             Ok((db, checkpoint))
         });
         // Nobody listens any more: it came too late, and closes again here.

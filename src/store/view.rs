@@ -9,6 +9,7 @@ use super::error::Error;
 use super::key::{self, Key};
 use super::open::{self, Opened, StoreSettings};
 use super::value;
+use super::witness;
 
 /// Materialised view of one partition's committed state. Disposable: the changelog is the truth.
 ///
@@ -210,7 +211,12 @@ impl Store {
             }
             self.db.put(batch)?;
         }
-        self.db.flush()
+        self.db.flush()?;
+        match (&self.dir, end) {
+            (Some(dir), Some(checkpoint)) => witness::leave(dir, checkpoint)
+                .map_err(|source| Error::Io { doing: "leaving word of a checkpoint", source }),
+            (None, _) | (_, None) => Ok(()),
+        }
     }
 
     /// Derives timer rows: what each change adds, and what it takes away from the row before it.
