@@ -82,11 +82,8 @@ fn attempt(dir: &Path, settings: &StoreSettings) -> Result<(Db, Option<Checkpoin
     let (answer, answered) = mpsc::sync_channel(1);
     let (dir, cache_bytes) = (dir.to_owned(), cache(settings));
     let spawned = thread::Builder::new().name("store-open".to_owned()).spawn(move || {
-        let found = Db::open(&dir, cache_bytes).and_then(|db| {
+        let found = sound(&dir).and_then(|()| Db::open(&dir, cache_bytes)).and_then(|db| {
             let checkpoint = inspect(&db)?;
-            if witness::contradicts(&dir, checkpoint) {
-                return Err(Error::Malformed { what: "a store behind what it once held" });
-            }
             Ok((db, checkpoint))
         });
         // Nobody listens any more: it came too late, and closes again here.
@@ -101,6 +98,13 @@ fn attempt(dir: &Path, settings: &StoreSettings) -> Result<(Db, Option<Checkpoin
             Err(Error::Panicked { doing: "opening", message: "its thread died".to_owned() })
         }
     }
+}
+
+/// What sled itself would not notice.
+fn sound(dir: &Path) -> Result<(), Error> {
+    let doubted = witness::contradicts(dir)
+        .map_err(|source| Error::Io { doing: "checking the store's log", source })?;
+    if doubted { Err(Error::Malformed { what: "the store's log" }) } else { Ok(()) }
 }
 
 /// `None` for an empty database.

@@ -212,11 +212,9 @@ impl Store {
             self.db.put(batch)?;
         }
         self.db.flush()?;
-        match (&self.dir, end) {
-            (Some(dir), Some(checkpoint)) => witness::leave(dir, checkpoint)
-                .map_err(|source| Error::Io { doing: "leaving word of a checkpoint", source }),
-            (None, _) | (_, None) => Ok(()),
-        }
+        let doing = "noting what is durable";
+        let noted = self.dir.as_deref().map_or(Ok(()), witness::note);
+        noted.map_err(|source| Error::Io { doing, source })
     }
 
     /// Derives timer rows: what each change adds, and what it takes away from the row before it.
