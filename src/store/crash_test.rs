@@ -15,7 +15,7 @@ const GROUPS: u64 = 4;
 
 /// Write `stamp` sets the keys `n % GROUPS == stamp % GROUPS`, deletes every seventh of them.
 fn change(n: u64, stamp: u64) -> RowChange {
-    let present = (n / GROUPS + stamp / GROUPS) % 7 != 0;
+    let present = !(n / GROUPS + stamp / GROUPS).is_multiple_of(7);
     let value = present.then(|| stamp.to_be_bytes().repeat(25));
     let key = format!("{:016x}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15)).into_bytes();
     RowChange { key, due_at_ms: present.then_some(stamp), value }
