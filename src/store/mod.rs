@@ -23,15 +23,17 @@ mod witness;
 mod open;
 mod view;
 mod pending;
+mod desk;
 mod writer;
 
 pub use checkpoint::Checkpoint;
+pub use desk::Progress;
 pub use error::{Error, Remedy};
 pub use key::LAYOUT;
 pub use open::{Opened, StoreSettings};
 pub use pending::Looked;
 pub use view::{KeyValue, RowChange, Store, StoreStats};
-pub use writer::{Lane, Progress, StoreWriter, WriterSettings};
+pub use writer::{Lane, StoreWriter, WriterSettings};
 
 #[cfg(test)]
 mod crash_test;
