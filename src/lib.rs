@@ -1,3 +1,5 @@
 //! The Instagram Direct channel of a customer-service desk, as an exactly-once stream-processing pipeline.
 //!
 //! Promise: no message lost or shown twice, whatever crashes; nothing sent twice even when the answer is lost.
+
+pub mod store;

@@ -1,0 +1,178 @@
+//! Opening a store: in a thread of its own, within a limit, and never in the way of a start.
+//!
+//! Whatever cannot be trusted is moved aside and a fresh store stands in its place, for the changelog
+//! holds all of it. That goes for a directory somebody else has locked, too: the other one keeps the
+//! files it has open, under their new name.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use super::checkpoint::Checkpoint;
+use super::db::Db;
+use super::error::Error;
+use super::key::{Key, LAYOUT};
+use super::view::Store;
+use super::witness;
+
+/// Set-aside directories kept beside a store, for whoever looks into the reason.
+const QUARANTINED_MAX: usize = 2;
+
+/// How a store uses memory and time.
+#[derive(Debug, Clone)]
+pub struct StoreSettings {
+    /// Memory for this store's clean leaves, in bytes; what is dirty comes on top until it is flushed.
+    pub cache_bytes: u64,
+    /// Rows in one batch, at most 1000: larger ones only hold more locks at once.
+    pub batch_rows: usize,
+    /// Rows written between two flushes, which bounds what is dirty in memory.
+    pub flush_rows: usize,
+    /// How long opening may take before the directory is set aside.
+    pub open_timeout: Duration,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self {
+            cache_bytes: 32 << 20,
+            batch_rows: 1000,
+            flush_rows: 20_000,
+            open_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What was found in a store's directory.
+#[derive(Debug)]
+pub enum Opened {
+    /// Nothing: replay the changelog from its beginning.
+    Fresh(Store),
+    /// A store that was closed or killed: replay from its checkpoint.
+    Resumed(Store, Checkpoint),
+    /// Something that cannot be trusted: it was moved, replay from the beginning.
+    Quarantined {
+        /// The empty store in its place.
+        store: Store,
+        /// Why, for a log line.
+        reason: String,
+        /// Where the old directory is now.
+        moved_to: PathBuf,
+    },
+}
+
+/// Opens `dir`, or sets it aside and opens a fresh one.
+pub(super) fn open(dir: &Path, settings: &StoreSettings) -> Result<Opened, Error> {
+    let reason = match attempt(dir, settings) {
+        Ok((db, None)) => return Ok(Opened::Fresh(Store::over(db, Some(dir), settings))),
+        Ok((db, Some(checkpoint))) => {
+            return Ok(Opened::Resumed(Store::over(db, Some(dir), settings), checkpoint));
+        }
+        Err(error) => describe(&error),
+    };
+    let moved_to = set_aside(dir).map_err(|source| Error::Io { doing: "setting aside", source })?;
+    let (db, _nothing) = attempt(dir, settings)?;
+    Ok(Opened::Quarantined { store: Store::over(db, Some(dir), settings), reason, moved_to })
+}
+
+/// Opens and looks, in a thread that may be left behind if it never comes back.
+fn attempt(dir: &Path, settings: &StoreSettings) -> Result<(Db, Option<Checkpoint>), Error> {
+    let (answer, answered) = mpsc::sync_channel(1);
+    let (dir, cache_bytes) = (dir.to_owned(), cache(settings));
+    let spawned = thread::Builder::new().name("store-open".to_owned()).spawn(move || {
+        let found = sound(&dir).and_then(|()| Db::open(&dir, cache_bytes)).and_then(|db| {
+            let checkpoint = inspect(&db)?;
+            Ok((db, checkpoint))
+        });
+        // Nobody listens any more: it came too late, and closes again here.
+        drop(answer.send(found));
+    });
+    spawned.map_err(|source| Error::Io { doing: "starting a thread", source })?;
+    let limit = settings.open_timeout;
+    match answered.recv_timeout(limit) {
+        Ok(found) => found,
+        Err(mpsc::RecvTimeoutError::Timeout) => Err(Error::OpenTooSlow { limit }),
+        Err(mpsc::RecvTimeoutError::Disconnected) => {
+            Err(Error::Panicked { doing: "opening", message: "its thread died".to_owned() })
+        }
+    }
+}
+
+/// What sled itself would not notice.
+fn sound(dir: &Path) -> Result<(), Error> {
+    let doubted = witness::contradicts(dir)
+        .map_err(|source| Error::Io { doing: "checking the store's log", source })?;
+    if doubted { Err(Error::Malformed { what: "the store's log" }) } else { Ok(()) }
+}
+
+/// `None` for an empty database.
+fn inspect(db: &Db) -> Result<Option<Checkpoint>, Error> {
+    if let Some(row) = db.get(&Key::Checkpoint.to_bytes())? {
+        let checkpoint = Checkpoint::from_bytes(&row)?;
+        return if checkpoint.layout == LAYOUT {
+            Ok(Some(checkpoint))
+        } else {
+            Err(Error::Malformed { what: "the layout, being of another version," })
+        };
+    }
+    let mut empty = true;
+    db.walk(&[], |_key, _value| {
+        empty = false;
+        false
+    })?;
+    if empty { Ok(None) } else { Err(Error::Malformed { what: "a store without a checkpoint" }) }
+}
+
+/// The error and its causes on one line.
+fn describe(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+/// Renames `dir` to the next free number, dropping the oldest beyond the limit.
+fn set_aside(dir: &Path) -> io::Result<PathBuf> {
+    let mut earlier = quarantined(dir)?;
+    while earlier.len() >= QUARANTINED_MAX {
+        let (_number, oldest) = earlier.remove(0);
+        remove(&oldest)?;
+    }
+    let number = earlier.last().map_or(1, |(number, _path)| number.saturating_add(1));
+    let moved_to = PathBuf::from(format!("{}.quarantined-{number}", dir.display()));
+    fs::rename(dir, &moved_to)?;
+    Ok(moved_to)
+}
+
+/// Set-aside directories of `dir`, oldest first.
+pub(super) fn quarantined(dir: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    let (Some(parent), Some(name)) = (dir.parent(), dir.file_name()) else { return Ok(Vec::new()) };
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    let prefix = format!("{}.quarantined-", name.to_string_lossy());
+    let mut found = Vec::new();
+    for entry in fs::read_dir(parent)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let number = name.to_string_lossy().strip_prefix(&prefix).and_then(|n| n.parse().ok());
+        if let Some(number) = number {
+            found.push((number, entry.path()));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Removes a directory with all it holds, or a file.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+}
+
+/// The cache in the machine's own word.
+pub(super) fn cache(settings: &StoreSettings) -> usize {
+    usize::try_from(settings.cache_bytes).unwrap_or(usize::MAX)
+}
