@@ -170,8 +170,19 @@ string_id!(
 );
 
 shown!(
-    AccountId, CompanyId, AgentId, InboxId, CustomerId, ConversationId, ContactId, OfferId, ItemId,
-    SendId, CommandId, ClientMessageId, EventId
+    AccountId,
+    CompanyId,
+    AgentId,
+    InboxId,
+    CustomerId,
+    ConversationId,
+    ContactId,
+    OfferId,
+    ItemId,
+    SendId,
+    CommandId,
+    ClientMessageId,
+    EventId
 );
 personal!(PersonId, MessageId);
 

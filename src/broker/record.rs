@@ -1,0 +1,181 @@
+//! What goes into a log and comes out of it. Pure.
+//!
+//! CloudEvents 1.0 in binary mode: the value is the data, `ce_*` headers say what it is. Every public record is made by
+//! [`Output::event`], so that none can forget its headers.
+
+use serde::Serialize;
+
+use crate::domain::time::Timestamp;
+use crate::topics::Topic;
+
+/// Header names; nowhere else.
+pub mod header {
+    /// The dedupe id.
+    pub const ID: &str = "ce_id";
+    /// What happened.
+    pub const TYPE: &str = "ce_type";
+    /// Which stage says so.
+    pub const SOURCE: &str = "ce_source";
+    /// When, RFC 3339.
+    pub const TIME: &str = "ce_time";
+    /// CloudEvents version.
+    pub const SPEC_VERSION: &str = "ce_specversion";
+    /// Media type of the value.
+    pub const CONTENT_TYPE: &str = "content-type";
+    /// W3C trace context.
+    pub const TRACE_PARENT: &str = "traceparent";
+    /// Dead letter: why.
+    pub const REASON: &str = "dmstream_reason";
+    /// Dead letter: where in the body.
+    pub const DETAIL: &str = "dmstream_detail";
+    /// Dead letter: topic it was read from.
+    pub const SOURCE_TOPIC: &str = "dmstream_source_topic";
+    /// Dead letter: partition it was read from.
+    pub const SOURCE_PARTITION: &str = "dmstream_source_partition";
+    /// Dead letter: offset it was read from.
+    pub const SOURCE_OFFSET: &str = "dmstream_source_offset";
+    /// Dead letter: when the source record was written, milliseconds.
+    pub const SOURCE_TIME: &str = "dmstream_source_time";
+}
+
+/// Headers in order; names repeat at the writer's will, the first wins.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Headers(pub Vec<(String, Vec<u8>)>);
+
+impl Headers {
+    /// The first value under `name`, when it is text.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(key, _)| key == name);
+        found.and_then(|(_, value)| std::str::from_utf8(value).ok())
+    }
+
+    /// Adds `value` under `name`.
+    pub fn push(&mut self, name: &str, value: &str) {
+        self.0.push((name.to_owned(), value.as_bytes().to_vec()));
+    }
+}
+
+/// A record read from a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Where from.
+    pub topic: Topic,
+    /// Which partition.
+    pub partition: u32,
+    /// Its place there.
+    pub offset: u64,
+    /// When it was written; for `webhooks.raw`, received.
+    pub timestamp: Timestamp,
+    /// Its key, when it has one.
+    pub key: Option<Vec<u8>>,
+    /// What it says; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// What is said about it. Empty when they were unreadable.
+    pub headers: Headers,
+}
+
+impl Record {
+    /// The value, empty for a tombstone.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.value.as_deref().unwrap_or_default()
+    }
+}
+
+/// A record to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Where to.
+    pub topic: Topic,
+    /// Set by hand for changelogs (the input's partition); otherwise murmur2 of the key.
+    pub partition: Option<u32>,
+    /// Its key.
+    pub key: Vec<u8>,
+    /// What it says; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// What is said about it.
+    pub headers: Headers,
+    /// When it happened to us.
+    pub timestamp: Timestamp,
+}
+
+/// What the headers of a public record say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CloudEvent<'a> {
+    /// The dedupe id.
+    pub id: &'a str,
+    /// What happened.
+    pub kind: &'a str,
+    /// Which stage says so: `/dmstream/<stage>`.
+    pub source: &'a str,
+    /// When.
+    pub time: Timestamp,
+    /// Trace to go on with, copied from the input.
+    pub traceparent: Option<&'a str>,
+}
+
+impl Output {
+    /// A public record: `value` as JSON under CloudEvents headers.
+    ///
+    /// # Errors
+    ///
+    /// The serializer's; our own types give none.
+    pub fn event(
+        topic: Topic,
+        key: &str,
+        event: &CloudEvent<'_>,
+        value: &impl Serialize,
+    ) -> Result<Self, serde_json::Error> {
+        let value = serde_json::to_vec(value)?;
+        let mut headers = Headers(Vec::with_capacity(7));
+        headers.push(header::SPEC_VERSION, "1.0");
+        headers.push(header::ID, event.id);
+        headers.push(header::TYPE, event.kind);
+        headers.push(header::SOURCE, event.source);
+        headers.push(header::TIME, &rfc3339(event.time));
+        headers.push(header::CONTENT_TYPE, "application/json");
+        if let Some(trace) = event.traceparent {
+            headers.push(header::TRACE_PARENT, trace);
+        }
+        let (key, timestamp) = (key.as_bytes().to_vec(), event.time);
+        Ok(Self { topic, partition: None, key, value: Some(value), headers, timestamp })
+    }
+
+    /// How much room it takes, for bounds.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let headers: usize =
+            self.headers.0.iter().map(|(key, value)| key.len() + value.len()).sum();
+        self.key.len() + self.value.as_ref().map_or(0, Vec::len) + headers
+    }
+}
+
+/// `2023-11-14T22:13:20.123Z`; the epoch where the moment is beyond the calendar.
+#[must_use]
+pub fn rfc3339(at: Timestamp) -> String {
+    let at_ms = i64::try_from(at.as_ms()).unwrap_or(0);
+    let moment = jiff::Timestamp::from_millisecond(at_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    format!("{moment:.3}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_record_says_what_it_is() {
+        let event = CloudEvent {
+            id: "ev-1",
+            kind: "message.received",
+            source: "/dmstream/normalize",
+            time: Timestamp::from_ms(1_700_000_000_123),
+            traceparent: None,
+        };
+        let output = Output::event(Topic::EventsNormalized, "a:p", &event, &"hi").unwrap();
+        assert_eq!(output.headers.text(header::TIME), Some("2023-11-14T22:13:20.123Z"));
+        assert_eq!(output.headers.text(header::ID), Some("ev-1"));
+        assert_eq!(output.headers.text(header::TRACE_PARENT), None);
+        assert_eq!(output.value.as_deref(), Some(br#""hi""#.as_slice()));
+    }
+}

@@ -1,0 +1,241 @@
+//! What agents and administrators ask for. Pure. Topics `desk.commands` (key thread), `agents.commands` (key company).
+//!
+//! A command is a wish; its outcome is a [`CommandResult`] on `command.results`, with the rule's own code when it
+//! was refused.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::id::{
+    AgentId, ClientMessageId, CommandId, CompanyId, ConversationId, MessageId, OfferId,
+};
+use crate::domain::thread::Thread;
+use crate::domain::time::Timestamp;
+
+/// An agent's wish about one thread.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeskCommand {
+    /// What is wished; its tag is `type`.
+    #[serde(flatten)]
+    pub wish: DeskWish,
+    /// The same id twice acts once.
+    pub command_id: CommandId,
+    /// Whose thread.
+    #[serde(flatten)]
+    pub thread: Thread,
+    /// The conversation the agent looked at.
+    pub conversation_id: ConversationId,
+    /// Who wishes.
+    pub agent_id: AgentId,
+    /// When the desk received it.
+    pub issued_at: Timestamp,
+}
+
+/// What an agent can wish about a thread.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum DeskWish {
+    /// Say something to the person: text first, then images.
+    Reply {
+        /// The same twice sends once.
+        client_message_id: ClientMessageId,
+        /// The words; may be empty when images go.
+        #[serde(default)]
+        text: String,
+        /// Public addresses of images.
+        #[serde(default)]
+        image_urls: Vec<String>,
+        /// Written by a rule, not by a person.
+        #[serde(default)]
+        automatic: bool,
+    },
+    /// Put a heart on what the person wrote.
+    Like {
+        /// On which message.
+        mid: MessageId,
+    },
+    /// Take the heart off.
+    Unlike {
+        /// From which message.
+        mid: MessageId,
+    },
+    /// The last inbound item needs no answer.
+    NoReplyNeeded {
+        /// Which item the agent means.
+        mid: MessageId,
+    },
+    /// End the conversation.
+    Close {
+        /// The agent confirmed although the customer waits.
+        #[serde(default)]
+        force: bool,
+    },
+    /// Open a closed conversation by hand.
+    Reopen,
+    /// Add a topic.
+    AddTopic {
+        /// The topic's name.
+        topic: String,
+    },
+    /// Take a topic away.
+    RemoveTopic {
+        /// The topic's name.
+        topic: String,
+    },
+    /// Write a note for colleagues.
+    AddNote {
+        /// What it says.
+        text: String,
+    },
+}
+
+impl DeskWish {
+    /// The `type` tag, for headers and metrics.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Reply { .. } => "reply",
+            Self::Like { .. } => "like",
+            Self::Unlike { .. } => "unlike",
+            Self::NoReplyNeeded { .. } => "no_reply_needed",
+            Self::Close { .. } => "close",
+            Self::Reopen => "reopen",
+            Self::AddTopic { .. } => "add_topic",
+            Self::RemoveTopic { .. } => "remove_topic",
+            Self::AddNote { .. } => "add_note",
+        }
+    }
+}
+
+/// An agent's wish about their own work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AgentCommand {
+    /// What is wished; its tag is `type`.
+    #[serde(flatten)]
+    pub wish: AgentWish,
+    /// The same id twice acts once.
+    pub command_id: CommandId,
+    /// Whose pool of agents.
+    pub company_id: CompanyId,
+    /// Who wishes.
+    pub agent_id: AgentId,
+    /// When the desk received it.
+    pub issued_at: Timestamp,
+}
+
+/// What an agent can wish about their own work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum AgentWish {
+    /// Start work: logged in, not yet available.
+    LogIn,
+    /// Stop work.
+    LogOut,
+    /// Take messaging, or not; switching also clears the latch.
+    SetAvailability {
+        /// Takes messaging.
+        available: bool,
+    },
+    /// Leave the desk for a while, or come back.
+    SetAway {
+        /// Is away.
+        away: bool,
+    },
+    /// Take the offer.
+    Accept {
+        /// Which.
+        offer_id: OfferId,
+    },
+    /// Do not take the offer.
+    Decline {
+        /// Which.
+        offer_id: OfferId,
+    },
+    /// More work, please.
+    Next,
+}
+
+impl AgentWish {
+    /// The `type` tag, for headers and metrics.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::LogIn => "log_in",
+            Self::LogOut => "log_out",
+            Self::SetAvailability { .. } => "set_availability",
+            Self::SetAway { .. } => "set_away",
+            Self::Accept { .. } => "accept",
+            Self::Decline { .. } => "decline",
+            Self::Next => "next",
+        }
+    }
+}
+
+/// What became of a command. Topic `command.results`, key command id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CommandResult {
+    /// Which command.
+    pub command_id: CommandId,
+    /// `None`: carried out. Otherwise why not; then nothing was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
+    /// When it was decided.
+    pub decided_at: Timestamp,
+}
+
+/// Why a command was not carried out. Source: `desk-rules`, the code in the rule named.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Refusal {
+    /// the person never wrote.
+    CannotInitiate,
+    /// the customer waits for an answer.
+    CustomerWaiting,
+    /// the conversation is closed.
+    ConversationClosed,
+    /// No such conversation on this thread, or no longer the current one.
+    ConversationNotFound,
+    /// a topic is required to close.
+    TopicRequired,
+    /// a newer inbound item exists.
+    NotLastMessage,
+    /// not something the customer sent.
+    NotLikeable,
+    /// the message or story is gone.
+    TargetUnavailable,
+    /// too late to answer.
+    ReplyWindowExpired,
+    /// too late for an automatic answer.
+    AutomationWindowExpired,
+    /// the offer is no longer there.
+    OfferExpired,
+    /// not available in any channel.
+    NotAvailable,
+    /// at the maximum already.
+    AtMaximum,
+    /// Not logged in.
+    NotLoggedIn,
+    /// more than 640 characters.
+    TextTooLong,
+    /// more than 1000 bytes.
+    TextTooManyBytes,
+    /// nothing to send.
+    EmptyMessage,
+    /// more than ten attachments.
+    TooManyAttachments,
+    /// not an address of a JPEG, PNG or GIF over https.
+    AttachmentTypeNotSupported,
+    /// The stage holds all it may for this account or company; try again later.
+    Overloaded,
+}
+
+/// Which input record a command is, as the desk hands it over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// About a thread.
+    Desk(DeskCommand),
+    /// About an agent's own work.
+    Agent(AgentCommand),
+}

@@ -1,0 +1,516 @@
+//! Facts: what became true about a conversation, for analysts, views and reports. Pure. Topic `timeline`, key thread.
+//!
+//! Every fact carries who, where and under whose care, so that reports need no other source.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::event::{Attachment, ContentKind, Story};
+use crate::domain::id::{
+    AgentId, CompanyId, ContactId, ConversationId, CustomerId, EventId, InboxId, ItemId, MessageId,
+    OfferId, SendId,
+};
+use crate::domain::outbound::FailureCode;
+use crate::domain::routing::{AssignReason, RejectReason};
+use crate::domain::thread::Thread;
+use crate::domain::time::Timestamp;
+
+/// One thing that became true.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Fact {
+    /// What became true; its tag is `type`.
+    #[serde(flatten)]
+    pub body: FactBody,
+    /// Stable id for dedupe, also the record's `ce_id`.
+    pub fact_id: EventId,
+    /// Counts the thread's facts, from one, without gaps.
+    pub number: u64,
+    /// Always Instagram Direct.
+    pub channel: Channel,
+    /// Whose agents.
+    pub company_id: CompanyId,
+    /// Whose thread.
+    #[serde(flatten)]
+    pub thread: Thread,
+    /// The profile the thread opens.
+    pub customer_id: CustomerId,
+    /// In which conversation; absent for facts about the customer alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation_id: Option<ConversationId>,
+    /// In which contact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact_id: Option<ContactId>,
+    /// Who brought it about.
+    pub initiator: Initiator,
+    /// The inbox at the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inbox_id: Option<InboxId>,
+    /// The assignee just before the fact; for `contact.started` at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignee_id: Option<AgentId>,
+    /// When it happened: the platform's time for what the platform reports, the desk's for commands.
+    pub occurred_at: Timestamp,
+    /// When we decided it.
+    pub recorded_at: Timestamp,
+}
+
+/// The channel's outward name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Channel {
+    /// Direct messages on Instagram.
+    #[default]
+    InstagramDirect,
+}
+
+/// Who brought a fact about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "initiator", content = "initiator_id", rename_all = "snake_case")]
+pub enum Initiator {
+    /// The person who writes.
+    Customer,
+    /// An agent of ours.
+    Agent(AgentId),
+    /// Somebody of the business in the Instagram app or another program.
+    NativeApp,
+    /// Ourselves: timers, rules.
+    System,
+}
+
+/// What became true.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type")]
+pub enum FactBody {
+    /// A person wrote for the first time.
+    #[serde(rename = "customer.created")]
+    CustomerCreated {
+        /// Name shown until the profile is known.
+        display_name: String,
+    },
+    /// A conversation began.
+    #[serde(rename = "conversation.created")]
+    ConversationCreated,
+    /// A conversation was closed.
+    #[serde(rename = "conversation.closed")]
+    ConversationClosed,
+    /// A closed conversation was opened again.
+    #[serde(rename = "conversation.reopened")]
+    ConversationReopened,
+    /// A contact began.
+    #[serde(rename = "contact.started")]
+    ContactStarted {
+        /// Answer due.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due_at: Option<Timestamp>,
+        /// Who began it.
+        direction: crate::domain::event::Direction,
+    },
+    /// The contact waits for an agent.
+    #[serde(rename = "contact.queued")]
+    ContactQueued,
+    /// The contact is on an agent's banner.
+    #[serde(rename = "contact.offered")]
+    ContactOffered {
+        /// The offer.
+        offer_id: OfferId,
+        /// To whom.
+        agent_id: AgentId,
+        /// Last moment at which an accept is in time.
+        expires_at: Timestamp,
+        /// Which round through the agents.
+        round: u32,
+    },
+    /// The agent took it.
+    #[serde(rename = "contact.accepted")]
+    ContactAccepted {
+        /// The offer.
+        offer_id: OfferId,
+        /// Who.
+        agent_id: AgentId,
+        /// Shown in the timeline, when there is something to say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
+    /// The agent did not take it.
+    #[serde(rename = "contact.rejected")]
+    ContactRejected {
+        /// The offer.
+        offer_id: OfferId,
+        /// Who.
+        agent_id: AgentId,
+        /// How.
+        reason: RejectReason,
+    },
+    /// The offer was withdrawn.
+    #[serde(rename = "contact.rescinded")]
+    ContactRescinded {
+        /// The offer.
+        offer_id: OfferId,
+        /// From whom.
+        agent_id: AgentId,
+    },
+    /// Given to an agent without an offer.
+    #[serde(rename = "contact.assigned")]
+    ContactAssigned {
+        /// To whom.
+        agent_id: AgentId,
+        /// Why.
+        reason: AssignReason,
+        /// Shown in the timeline, when there is something to say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
+    /// Taken from its agent, to be queued again.
+    #[serde(rename = "contact.unassigned")]
+    ContactUnassigned {
+        /// From whom.
+        agent_id: AgentId,
+    },
+    /// The waiting customer got an answer, or needs none.
+    #[serde(rename = "contact.fulfilled")]
+    ContactFulfilled {
+        /// How.
+        how: Fulfilment,
+        /// When: Send time, the echo's time, the command's.
+        fulfilled_at: Timestamp,
+        /// When it was due.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due_at: Option<Timestamp>,
+    },
+    /// A contact ended.
+    #[serde(rename = "contact.ended")]
+    ContactEnded {
+        /// Why.
+        reason: EndReason,
+        /// Whether a human answered in it.
+        status: EndStatus,
+    },
+    /// The person wrote.
+    #[serde(rename = "message.received")]
+    MessageReceived(Item),
+    /// An agent pressed Send.
+    #[serde(rename = "message.queued")]
+    MessageQueued(Item),
+    /// Instagram took an item, or the business wrote elsewhere.
+    #[serde(rename = "message.sent")]
+    MessageSent(Item),
+    /// Instagram refused an item for good.
+    #[serde(rename = "message.failed")]
+    MessageFailed {
+        /// The item.
+        item_id: ItemId,
+        /// Which part of it.
+        send_id: SendId,
+        /// Why.
+        code: FailureCode,
+    },
+    /// Nobody knows whether an item went out; its echo will tell, else the agent decides.
+    #[serde(rename = "message.unknown")]
+    MessageUnknown {
+        /// The item.
+        item_id: ItemId,
+        /// Which part of it.
+        send_id: SendId,
+    },
+    /// A message was unsent; its text is gone.
+    #[serde(rename = "message.deleted")]
+    MessageDeleted {
+        /// The message.
+        mid: MessageId,
+    },
+    /// A message's text was changed.
+    #[serde(rename = "message.edited")]
+    MessageEdited {
+        /// The message.
+        mid: MessageId,
+        /// The newest text.
+        text: String,
+        /// Which edit.
+        num_edit: u32,
+    },
+    /// The person has seen our messages up to a moment.
+    #[serde(rename = "message.read")]
+    MessageRead {
+        /// Everything outbound up to here was seen.
+        read_up_to_at: Timestamp,
+    },
+    /// The person put a reaction on a message; shown as a heart.
+    #[serde(rename = "reaction.added")]
+    ReactionAdded {
+        /// On which message.
+        mid: MessageId,
+        /// What they really picked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        emoji: Option<String>,
+    },
+    /// The person took their reaction away.
+    #[serde(rename = "reaction.removed")]
+    ReactionRemoved {
+        /// Off which message.
+        mid: MessageId,
+    },
+    /// An agent's heart is on a message.
+    #[serde(rename = "message.liked")]
+    MessageLiked {
+        /// On which message.
+        mid: MessageId,
+    },
+    /// An agent's heart is off a message, by wish or because Instagram refused it.
+    #[serde(rename = "message.unliked")]
+    MessageUnliked {
+        /// Off which message.
+        mid: MessageId,
+        /// Instagram refused the heart.
+        rejected: bool,
+    },
+    /// A story's day is over.
+    #[serde(rename = "story.expired")]
+    StoryExpired {
+        /// The message that shows it.
+        mid: MessageId,
+    },
+    /// The waiting customer's answer has a due date.
+    #[serde(rename = "sla.started")]
+    SlaStarted {
+        /// Answer due.
+        due_at: Timestamp,
+    },
+    /// The due date is near.
+    #[serde(rename = "sla.due_soon")]
+    SlaDueSoon {
+        /// Answer due.
+        due_at: Timestamp,
+    },
+    /// The due date is gone: answered, or nothing to answer.
+    #[serde(rename = "sla.cleared")]
+    SlaCleared {
+        /// It was due then.
+        due_at: Timestamp,
+    },
+    /// The answer did not go out: the old due date is back.
+    #[serde(rename = "sla.reinstated")]
+    SlaReinstated {
+        /// Answer due.
+        due_at: Timestamp,
+    },
+    /// The due date passed unanswered.
+    #[serde(rename = "sla.breached")]
+    SlaBreached {
+        /// It was due then.
+        due_at: Timestamp,
+    },
+    /// Soon nothing can be answered any more.
+    #[serde(rename = "reply_window.expiring")]
+    ReplyWindowExpiring {
+        /// Last moment for a reply.
+        expires_at: Timestamp,
+    },
+    /// Nothing can be answered any more.
+    #[serde(rename = "reply_window.expired")]
+    ReplyWindowExpired {
+        /// Last moment for a reply; it has passed.
+        expires_at: Timestamp,
+    },
+    /// A topic was added.
+    #[serde(rename = "topic.added")]
+    TopicAdded {
+        /// Its name.
+        topic: String,
+    },
+    /// A topic was removed.
+    #[serde(rename = "topic.removed")]
+    TopicRemoved {
+        /// Its name.
+        topic: String,
+    },
+    /// A colleague wrote a note.
+    #[serde(rename = "note.created")]
+    NoteCreated {
+        /// What it says.
+        text: String,
+    },
+}
+
+impl FactBody {
+    /// The `type` tag, for headers, metrics and logs.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::CustomerCreated { .. } => "customer.created",
+            Self::ConversationCreated => "conversation.created",
+            Self::ConversationClosed => "conversation.closed",
+            Self::ConversationReopened => "conversation.reopened",
+            Self::ContactStarted { .. } => "contact.started",
+            Self::ContactQueued => "contact.queued",
+            Self::ContactOffered { .. } => "contact.offered",
+            Self::ContactAccepted { .. } => "contact.accepted",
+            Self::ContactRejected { .. } => "contact.rejected",
+            Self::ContactRescinded { .. } => "contact.rescinded",
+            Self::ContactAssigned { .. } => "contact.assigned",
+            Self::ContactUnassigned { .. } => "contact.unassigned",
+            Self::ContactFulfilled { .. } => "contact.fulfilled",
+            Self::ContactEnded { .. } => "contact.ended",
+            Self::MessageReceived(_) => "message.received",
+            Self::MessageQueued(_) => "message.queued",
+            Self::MessageSent(_) => "message.sent",
+            Self::MessageFailed { .. } => "message.failed",
+            Self::MessageUnknown { .. } => "message.unknown",
+            Self::MessageDeleted { .. } => "message.deleted",
+            Self::MessageEdited { .. } => "message.edited",
+            Self::MessageRead { .. } => "message.read",
+            Self::ReactionAdded { .. } => "reaction.added",
+            Self::ReactionRemoved { .. } => "reaction.removed",
+            Self::MessageLiked { .. } => "message.liked",
+            Self::MessageUnliked { .. } => "message.unliked",
+            Self::StoryExpired { .. } => "story.expired",
+            Self::SlaStarted { .. } => "sla.started",
+            Self::SlaDueSoon { .. } => "sla.due_soon",
+            Self::SlaCleared { .. } => "sla.cleared",
+            Self::SlaReinstated { .. } => "sla.reinstated",
+            Self::SlaBreached { .. } => "sla.breached",
+            Self::ReplyWindowExpiring { .. } => "reply_window.expiring",
+            Self::ReplyWindowExpired { .. } => "reply_window.expired",
+            Self::TopicAdded { .. } => "topic.added",
+            Self::TopicRemoved { .. } => "topic.removed",
+            Self::NoteCreated { .. } => "note.created",
+        }
+    }
+}
+
+/// An item of the timeline: something said, by either side.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Item {
+    /// The item, the same in every fact about it.
+    pub item_id: ItemId,
+    /// The platform's id, once it has one; an item of several parts names the part's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mid: Option<MessageId>,
+    /// The part sent, for items of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send_id: Option<SendId>,
+    /// What it is.
+    pub kind: ContentKind,
+    /// What it says; gone once deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// What hangs on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+    /// The message it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to_mid: Option<MessageId>,
+    /// The story it shows or answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub story: Option<Story>,
+    /// The story is shown until this moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub story_expires_at: Option<Timestamp>,
+    /// It was unsent before it came.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deleted: bool,
+    /// Read-only copy: another app owns the thread.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub standby: bool,
+}
+
+/// How a contact was fulfilled. Source: desk rule R-155.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Fulfilment {
+    /// Somebody answered.
+    Responded,
+    /// No answer was needed.
+    Canceled,
+}
+
+/// Why a contact ended. Source: desk rule R-37.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum EndReason {
+    /// The customer stopped answering.
+    CustomerNoReply,
+    /// The last inbound item needed no answer.
+    NoReplyNeeded,
+    /// The conversation was closed.
+    ConversationClosed,
+    /// Merged into another customer's.
+    Merged,
+    /// The customer was deleted.
+    CustomerDeleted,
+    /// A new one took its place.
+    StartedNew,
+}
+
+/// Whether a human answered in a contact. Source: desk rule R-46.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum EndStatus {
+    /// At least once.
+    Answered,
+    /// Never.
+    Unanswered,
+}
+
+/// A conversation's status. Source: desk rule R-23.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Unassigned, waiting to be routed.
+    New,
+    /// Assigned, contact open.
+    Open,
+    /// All contacts ended, not closed.
+    Waiting,
+    /// Closed.
+    Closed,
+}
+
+/// A conversation as it stands. Topic `conversations`, key thread, compacted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ConversationSnapshot {
+    /// Which.
+    pub conversation_id: ConversationId,
+    /// Whose thread.
+    #[serde(flatten)]
+    pub thread: Thread,
+    /// Whose agents.
+    pub company_id: CompanyId,
+    /// The profile the thread opens.
+    pub customer_id: CustomerId,
+    /// Name shown.
+    pub display_name: String,
+    /// Where it stands.
+    pub status: Status,
+    /// In which inbox.
+    pub inbox_id: InboxId,
+    /// Whose it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_id: Option<AgentId>,
+    /// The open contact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact_id: Option<ContactId>,
+    /// Answer due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Timestamp>,
+    /// Last moment for a reply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_window_expires_at: Option<Timestamp>,
+    /// Newest inbound item, shortened.
+    pub preview: String,
+    /// Its topics.
+    #[serde(default)]
+    pub topics: Vec<String>,
+    /// Everything outbound up to here was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_up_to_at: Option<Timestamp>,
+    /// Its items so far.
+    pub items: u64,
+    /// Newest item's time.
+    pub last_item_at: Timestamp,
+    /// The thread's fact number this snapshot includes.
+    pub as_of_number: u64,
+}

@@ -1,0 +1,12 @@
+//! The words every room shares. Pure: std and serde, no I/O, no clock; nothing in it points outward.
+
+pub mod id;
+pub mod time;
+pub mod thread;
+pub mod derive;
+pub mod event;
+pub mod command;
+pub mod routing;
+pub mod outbound;
+pub mod fact;
+pub mod settings;

@@ -1,0 +1,215 @@
+//! What administrators chose, with the moment from which it counts. Pure.
+//!
+//! A decision uses the value in force at its event's time. Names, defaults and ranges: desk rules, section 18.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::id::{AccountId, CompanyId, InboxId};
+use crate::domain::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
+
+/// What is chosen for one account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AccountSettings {
+    /// Whose account it is.
+    pub company_id: CompanyId,
+    /// Where its conversations wait.
+    pub inbox_id: InboxId,
+    /// Time to answer, overriding the inbox's.
+    pub account_sla_ms: Option<u64>,
+    /// Replies written in the Instagram app are shown and counted.
+    pub echo: bool,
+    /// A conversation begun by such a reply is routed.
+    pub route_on_echo_only: bool,
+    /// How long an unmatched echo waits for our own send; at most 60 s.
+    pub echo_hold_ms: u64,
+    /// What a story mention does.
+    pub story_mentions: StoryMentions,
+    /// How long after the person last wrote a reply is allowed; at most 7 d.
+    pub reply_window_ms: u64,
+    /// Replies after 24 h carry the human-agent tag; off: the window is 24 h.
+    pub human_agent: bool,
+    /// Messages allowed in any 300 s; at most 200.
+    pub send_rate: u32,
+    /// When an unknown outcome is put to the agent.
+    pub unknown_after_ms: u64,
+}
+
+/// What a story mention does. Source: desk rule R-57.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StoryMentions {
+    /// Starts a conversation like a message.
+    CreateConversation,
+    /// Is stored, and nothing more.
+    TimelineOnly,
+    /// Is counted.
+    Ignore,
+}
+
+/// What is chosen for one company.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CompanySettings {
+    /// Time to answer.
+    pub inbox_sla_ms: u64,
+    /// `sla.due_soon` this share of the target before the due date, in thousandths.
+    pub sla_due_soon_permille: u32,
+    /// Reactions of customers are shown.
+    pub show_customer_reactions: bool,
+    /// Conversations routed to an agent by themselves.
+    pub standard_capacity: u32,
+    /// Conversations an agent can get by Next.
+    pub maximum_capacity: u32,
+    /// How long an offer stands; 5-300 s.
+    pub offer_timeout_ms: u64,
+    /// What a decline or miss does to the agent.
+    pub after_reject: AfterReject,
+    /// Pause after an accept or a contact's end; 0-60 s.
+    pub routing_delay_ms: u64,
+    /// Within it a customer returns to the same agent, and after it a contact ends by itself.
+    pub same_agent_limit_ms: u64,
+    /// New contacts are offered; off: assigned straight.
+    pub inbound_assignment: bool,
+    /// The banner shows a preview.
+    pub notification_preview: bool,
+    /// Within it a closed conversation is reopened.
+    pub reopen_window_ms: u64,
+    /// Grace before an absent agent's waiting customers are queued again.
+    pub requeue_grace_logout_ms: u64,
+    /// The same after going Away.
+    pub requeue_grace_away_ms: u64,
+    /// Closing needs a topic.
+    pub require_topic_to_close: bool,
+    /// Links are written `URL [URL]`.
+    pub link_format: bool,
+}
+
+/// What a decline or miss does. Source: desk rule R-116.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AfterReject {
+    /// No offers until Next.
+    PauseUntilNext,
+    /// Only the routing delay.
+    DelayOnly,
+}
+
+/// The id that stands for everything nobody configured.
+const DEFAULT_ID: &str = "default";
+
+impl Default for AccountSettings {
+    #[expect(clippy::expect_used, reason = "a literal within the bound; held by a test")]
+    fn default() -> Self {
+        Self {
+            company_id: CompanyId::parse(DEFAULT_ID).expect("a valid id"),
+            inbox_id: InboxId::parse(DEFAULT_ID).expect("a valid id"),
+            account_sla_ms: None,
+            echo: true,
+            route_on_echo_only: true,
+            echo_hold_ms: 10 * SECOND_MS,
+            story_mentions: StoryMentions::CreateConversation,
+            reply_window_ms: 7 * DAY_MS,
+            human_agent: true,
+            send_rate: 200,
+            unknown_after_ms: MINUTE_MS,
+        }
+    }
+}
+
+impl Default for CompanySettings {
+    fn default() -> Self {
+        Self {
+            inbox_sla_ms: HOUR_MS,
+            sla_due_soon_permille: 250,
+            show_customer_reactions: true,
+            standard_capacity: 3,
+            maximum_capacity: 5,
+            offer_timeout_ms: 30 * SECOND_MS,
+            after_reject: AfterReject::PauseUntilNext,
+            routing_delay_ms: 15 * SECOND_MS,
+            same_agent_limit_ms: 15 * MINUTE_MS,
+            inbound_assignment: true,
+            notification_preview: true,
+            reopen_window_ms: DAY_MS,
+            requeue_grace_logout_ms: 0,
+            requeue_grace_away_ms: 5 * MINUTE_MS,
+            require_topic_to_close: false,
+            link_format: true,
+        }
+    }
+}
+
+/// Every setting of every company and account, with its history.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SettingsTable {
+    fallback_account: AccountSettings,
+    fallback_company: CompanySettings,
+    accounts: BTreeMap<AccountId, BTreeMap<Timestamp, AccountSettings>>,
+    companies: BTreeMap<CompanyId, BTreeMap<Timestamp, CompanySettings>>,
+}
+
+impl SettingsTable {
+    /// A table in which whatever is not set says `account` and `company`.
+    #[must_use]
+    pub const fn with_fallback(account: AccountSettings, company: CompanySettings) -> Self {
+        Self {
+            fallback_account: account,
+            fallback_company: company,
+            accounts: BTreeMap::new(),
+            companies: BTreeMap::new(),
+        }
+    }
+
+    /// Sets an account from `effective_at` on.
+    pub fn set_account(&mut self, id: AccountId, effective_at: Timestamp, to: AccountSettings) {
+        self.accounts.entry(id).or_default().insert(effective_at, to);
+    }
+
+    /// Sets a company from `effective_at` on.
+    pub fn set_company(&mut self, id: CompanyId, effective_at: Timestamp, to: CompanySettings) {
+        self.companies.entry(id).or_default().insert(effective_at, to);
+    }
+
+    /// What counts for an account at a moment.
+    #[must_use]
+    pub fn account_at(&self, id: &AccountId, at: Timestamp) -> &AccountSettings {
+        let history = self.accounts.get(id);
+        history.and_then(|h| in_force(h, at)).unwrap_or(&self.fallback_account)
+    }
+
+    /// What counts for a company at a moment.
+    #[must_use]
+    pub fn company_at(&self, id: &CompanyId, at: Timestamp) -> &CompanySettings {
+        let history = self.companies.get(id);
+        history.and_then(|h| in_force(h, at)).unwrap_or(&self.fallback_company)
+    }
+}
+
+/// The newest value not after `at`; before the first, the first: an account is configured from its beginning.
+fn in_force<T>(history: &BTreeMap<Timestamp, T>, at: Timestamp) -> Option<&T> {
+    let newest = history.range(..=at).next_back();
+    newest.or_else(|| history.first_key_value()).map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decision_uses_the_value_in_force_at_its_time() {
+        let account = AccountId::parse("1784").unwrap();
+        let mut table = SettingsTable::default();
+        assert!(table.account_at(&account, Timestamp::from_ms(0)).echo, "the default");
+        for (at, echo) in [(10, false), (20, true)] {
+            let to = AccountSettings { echo, ..AccountSettings::default() };
+            table.set_account(account.clone(), Timestamp::from_ms(at), to);
+        }
+        for (at, echo) in [(5, false), (10, false), (19, false), (20, true), (99, true)] {
+            assert_eq!(table.account_at(&account, Timestamp::from_ms(at)).echo, echo, "at {at}");
+        }
+    }
+}
