@@ -8,3 +8,8 @@ pub mod clock;
 pub mod broker;
 pub mod store;
 pub mod engine;
+pub mod metrics;
+pub mod secret;
+pub mod config;
+pub mod telemetry;
+pub mod schemas;

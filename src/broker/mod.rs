@@ -6,12 +6,16 @@
 //! A *lane* is one partition number of all of a stage's inputs: they are co-partitioned, and whoever owns lane N reads
 //! partition N of each, and owns partition N of the stage's changelog.
 
+pub mod kafka;
+pub mod embedded;
 pub mod partitioner;
 pub mod record;
 pub mod error;
+mod choice;
 
 use std::time::Duration;
 
+pub use choice::{Broker, Producer, Reader, Session};
 pub use error::{Error, Remedy};
 
 use crate::topics::Topic;
@@ -60,3 +64,14 @@ pub enum Polled {
 
 /// Where a lane's input goes on: by topic and partition, the next offset to read.
 pub type NextOffsets = std::collections::BTreeMap<(Topic, u32), u64>;
+
+/// What a reader's poll brought.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReadBatch {
+    /// Committed records, in order per partition.
+    pub records: Vec<record::Record>,
+    /// Positions after this batch, past markers and gaps.
+    pub next: NextOffsets,
+    /// Every partition was read to its committed end, as of now.
+    pub at_end: bool,
+}

@@ -1,7 +1,14 @@
 //! Runs a stage exactly once over a broker and a store.
 //!
-//! Promise: a turn's writes, outputs and offsets become true together, in one commit, or not at all.
+//! Promise: a turn's writes, outputs and offsets become true together, in one commit, or not at all. Nothing uncommitted
+//! reaches the store; no action starts before what holds it is committed.
 
 pub mod stage;
 pub mod context;
 pub mod rehearsal;
+pub mod turn;
+pub mod lane;
+pub mod worker;
+mod error;
+
+pub use error::Error;

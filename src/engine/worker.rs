@@ -1,0 +1,397 @@
+//! One worker: a thread with one session, its lanes and its stage; it goes round until it is told to stop.
+//!
+//! ```text
+//! poll ─▶ records ─▶ stage ─▶ overlay, outputs, changelog ─▶ commit ─▶ stores take over, actions start
+//!   └──▶ lanes come: restore, take          lanes go: close, give up
+//! ```
+//!
+//! A turn is committed before the next poll, so when lanes move nothing is uncommitted. Whatever fails ends in one of three
+//! ways: abort and read again, rebuild the session, or stop and say why ([`Remedy`]).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use crate::broker::{Broker, PollBounds, Polled, Remedy, Session, SessionSpec};
+use crate::clock::{Clock, Stopwatch};
+use crate::domain::settings::SettingsTable;
+use crate::engine::context::{Committed, Rows};
+use crate::engine::error::Error;
+use crate::engine::lane;
+use crate::engine::stage::{Exit, Stage};
+use crate::engine::turn::{self, Lanes, Turn};
+use crate::metrics::{Metrics, StageName, TransactionResult};
+use crate::store::{Checkpoint, StoreWriter, WriterSettings};
+use crate::topics::Topic;
+
+/// What a turn takes in at most. It ends when the input is empty or a bound is reached, not by a clock.
+const TURN: PollBounds =
+    PollBounds { records_max: 5_000, bytes_max: 8 << 20, wait: Duration::from_millis(20) };
+
+/// How often a lane's checkpoint moves up to the changelog's end: what a crash replays at most.
+const CHECKPOINT_EVERY_MS: u64 = 2_000;
+
+/// Pause before a failed session is rebuilt, doubled each time up to the second value.
+const REBUILD_PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+
+/// Where an action's outcome comes back: lane and completion.
+pub type Completions<S> = Sender<(u32, <S as Stage>::Completion)>;
+
+/// Carries an action out in the world, after the commit; must not block.
+pub type Act<S> = Box<dyn Fn(u32, <S as Stage>::Action, Completions<S>) + Send>;
+
+/// What a worker is for.
+#[derive(Debug, Clone)]
+pub struct WorkerSpec {
+    /// Which stage.
+    pub stage: StageName,
+    /// Its group, stable name and inputs.
+    pub session: SessionSpec,
+    /// Where its state is written; none for a stage without state.
+    pub changelog: Option<Topic>,
+    /// Directory of its stores; a folder a lane.
+    pub data_dir: PathBuf,
+}
+
+/// What a worker works with.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The log.
+    pub broker: Broker,
+    /// The time.
+    pub clock: Clock,
+    /// What administrators chose.
+    pub settings: Arc<ArcSwap<SettingsTable>>,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+/// What others see of a worker, and how they stop it.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    /// Set to stop: the turn at hand is committed, lanes are closed.
+    pub stop: AtomicBool,
+    /// When it last went round, milliseconds.
+    pub beat_at_ms: AtomicU64,
+    /// Lanes owned and restored.
+    pub lanes: AtomicU64,
+    /// It has been given its lanes once, or learnt that there are none for it.
+    pub joined: AtomicBool,
+}
+
+/// A worker; [`Worker::run`] is its life.
+pub struct Worker<S: Stage> {
+    spec: WorkerSpec,
+    around: Surroundings,
+    stage: S,
+    act: Act<S>,
+    lanes: Lanes<S::Row>,
+    completions: (Completions<S>, Receiver<(u32, S::Completion)>),
+    in_flight: usize,
+    writer: Option<StoreWriter>,
+    checkpoint_at_ms: u64,
+    checkpoints: std::collections::BTreeMap<u32, u64>,
+    pulse: Arc<Pulse>,
+}
+
+impl<S: Stage> std::fmt::Debug for Worker<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker").field("spec", &self.spec).finish_non_exhaustive()
+    }
+}
+
+impl<S: Stage> Worker<S> {
+    /// A worker that has not begun.
+    pub fn new(
+        spec: WorkerSpec,
+        around: Surroundings,
+        stage: S,
+        act: Act<S>,
+        pulse: Arc<Pulse>,
+    ) -> Self {
+        Self {
+            spec,
+            around,
+            stage,
+            act,
+            lanes: Lanes::new(),
+            completions: std::sync::mpsc::channel(),
+            in_flight: 0,
+            writer: None,
+            checkpoint_at_ms: 0,
+            checkpoints: std::collections::BTreeMap::new(),
+            pulse,
+        }
+    }
+
+    /// Goes round until told to stop. Blocks the thread it runs on.
+    ///
+    /// # Errors
+    ///
+    /// Only what a person must look at ([`Remedy::Stop`]); everything else is retried for ever, counted and logged.
+    pub fn run(mut self) -> Result<(), Error> {
+        let mut pause = REBUILD_PAUSE.0;
+        while !self.told_to_stop() {
+            let ended = self.session_life();
+            self.drop_lanes();
+            match ended {
+                Ok(()) => return Ok(()),
+                Err(error) if error.remedy() == Remedy::Stop => return Err(error),
+                Err(error) => {
+                    tracing::warn!(stage = self.spec.stage.name(), %error, "session rebuilt");
+                    self.count(TransactionResult::Fenced, 0.0);
+                    std::thread::sleep(pause);
+                    pause = (pause * 2).min(REBUILD_PAUSE.1);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// From joining the group to leaving it; `Ok` when told to stop.
+    fn session_life(&mut self) -> Result<(), Error> {
+        if self.spec.changelog.is_some() {
+            let clock = self.around.clock.clone();
+            let now_ms = move || clock.now().as_ms();
+            self.writer = Some(StoreWriter::start(WriterSettings::default(), now_ms)?);
+        }
+        let mut session = self.around.broker.session(&self.spec.session)?;
+        let ended = loop {
+            self.beat();
+            if self.told_to_stop() && self.in_flight == 0 {
+                break Ok(());
+            }
+            match self.round(&mut session) {
+                Ok(()) => (),
+                Err(error) => match error.remedy() {
+                    Remedy::Retry | Remedy::Abort => self.abort(&mut session, &error)?,
+                    Remedy::Rebuild | Remedy::Stop => break Err(error),
+                },
+            }
+        };
+        self.close_lanes();
+        let closed = session.close();
+        ended?;
+        if let Err(error) = closed {
+            tracing::warn!(stage = self.spec.stage.name(), %error, "left the group late");
+        }
+        Ok(())
+    }
+
+    fn round(&mut self, session: &mut Session) -> Result<(), Error> {
+        let polled = session.poll(&TURN)?;
+        match polled {
+            Polled::Records { records, drained } => self.turn(session, &records, drained),
+            Polled::Idle => {
+                self.pulse.joined.store(true, Ordering::Relaxed);
+                self.turn(session, &[], true)
+            }
+            Polled::Assigned(lanes) => {
+                self.restore(&lanes)?;
+                self.pulse.joined.store(true, Ordering::Relaxed);
+                Ok(session.take(&lanes)?)
+            }
+            Polled::Revoked(lanes) => {
+                self.stage.forget();
+                for lane in &lanes {
+                    self.close_lane(*lane);
+                }
+                Ok(session.give_up(&lanes)?)
+            }
+            Polled::Lost(lanes) => {
+                self.stage.forget();
+                for lane in &lanes {
+                    self.lanes.remove(lane);
+                }
+                Ok(session.give_up(&lanes)?)
+            }
+        }
+    }
+
+    fn turn(
+        &mut self,
+        session: &mut Session,
+        records: &[crate::broker::record::Record],
+        drained: bool,
+    ) -> Result<(), Error> {
+        let settings = self.around.settings.load_full();
+        let now = self.around.clock.now();
+        let mut turn = Turn::default();
+        let completions: Vec<_> = self.completions.1.try_iter().collect();
+        self.in_flight = self.in_flight.saturating_sub(completions.len());
+        let (stage, lanes) = (&mut self.stage, &mut self.lanes);
+        turn::apply(stage, (lanes, &settings), records, &mut turn)?;
+        turn::complete(stage, (lanes, &settings), completions, now, &mut turn)?;
+        if drained {
+            turn::fire_due(stage, (lanes, &settings), now, &mut turn)?;
+        }
+        let changes = match self.spec.changelog {
+            Some(changelog) => {
+                let (outputs, changes) = turn::take_changes(lanes, changelog, now);
+                turn.outputs.extend(outputs);
+                changes
+            }
+            None => std::collections::BTreeMap::new(),
+        };
+        if turn.is_empty() {
+            return self.move_checkpoints(now.as_ms());
+        }
+        let stopwatch = Stopwatch::start();
+        for output in &turn.outputs {
+            session.send(output.clone())?;
+        }
+        session.commit(&turn.next_offsets)?;
+        self.count(TransactionResult::Committed, stopwatch.elapsed().as_secs_f64());
+        for (lane, rows) in changes {
+            let at = self.checkpoints.get(&lane).copied().unwrap_or(0);
+            if let Some(Rows { committed: Committed::Lane(desk), .. }) = self.lanes.get(&lane) {
+                desk.submit(rows, Checkpoint::at(at))?;
+            }
+        }
+        self.after_commit(turn, records);
+        self.move_checkpoints(now.as_ms())
+    }
+
+    /// Carries actions out and counts, now that the turn is true.
+    fn after_commit(&mut self, turn: Turn<S::Action>, records: &[crate::broker::record::Record]) {
+        let (metrics, stage) = (&self.around.metrics, self.spec.stage);
+        for exit in &turn.exits {
+            match exit {
+                Exit::Emitted => metrics.record_left(stage, "emitted"),
+                Exit::Skipped(why) => {
+                    metrics.record_left(stage, "skipped");
+                    metrics.record_skipped(stage, why);
+                }
+                Exit::Rejected(_) => metrics.record_left(stage, "rejected"),
+            }
+        }
+        for output in turn.outputs.iter().filter(|output| output.topic == Topic::DeadLetters) {
+            let reason = output.headers.text(crate::broker::record::header::REASON);
+            metrics.dead_letter(reason.unwrap_or("unnamed"));
+        }
+        for output in turn.outputs.iter().filter(|output| output.topic == Topic::OutboundResults) {
+            let kind = output.headers.text(crate::broker::record::header::TYPE);
+            metrics.send_settled(kind.unwrap_or("unnamed"));
+        }
+        for late_ms in &turn.lateness_ms {
+            metrics.timer_fired(stage, seconds(*late_ms));
+        }
+        let now = self.around.clock.now();
+        for record in records {
+            metrics.committed_after(seconds(now.since_ms(record.timestamp)));
+        }
+        for (lane, action) in turn.actions {
+            self.in_flight += 1;
+            (self.act)(lane, action, self.completions.0.clone());
+        }
+    }
+
+    /// Moves the lanes' checkpoints to the changelog's end from time to time: we alone write there and nothing is under way,
+    /// so all before the end is pending or on disk.
+    fn move_checkpoints(&mut self, now_ms: u64) -> Result<(), Error> {
+        let Some(changelog) = self.spec.changelog else { return Ok(()) };
+        if now_ms < self.checkpoint_at_ms.saturating_add(CHECKPOINT_EVERY_MS) {
+            return Ok(());
+        }
+        self.checkpoint_at_ms = now_ms;
+        for (&lane, rows) in &self.lanes {
+            let end = self.around.broker.end_offset(changelog, lane)?;
+            let known = self.checkpoints.entry(lane).or_insert(0);
+            if *known < end
+                && let Committed::Lane(desk) = &rows.committed
+            {
+                desk.submit(Vec::new(), Checkpoint::at(end))?;
+                *known = end;
+            }
+        }
+        Ok(())
+    }
+
+    fn restore(&mut self, lanes: &[u32]) -> Result<(), Error> {
+        for &lane in lanes {
+            let (Some(changelog), Some(writer)) = (self.spec.changelog, &self.writer) else {
+                let rows = Rows::new(Committed::Memory(std::collections::BTreeMap::new()));
+                self.lanes.insert(lane, rows);
+                continue;
+            };
+            let dir = self.spec.data_dir.join(self.spec.stage.name()).join(lane.to_string());
+            let (pulse, clock) = (&self.pulse, &self.around.clock);
+            let alive = |_| pulse.beat_at_ms.store(clock.now().as_ms(), Ordering::Relaxed);
+            let (rows, restored) =
+                lane::restore((&self.around.broker, writer), (changelog, lane), &dir, alive)?;
+            let metrics = &self.around.metrics;
+            metrics.lane_restored(self.spec.stage, restored.records, restored.quarantined);
+            tracing::debug!(
+                stage = self.spec.stage.name(),
+                lane,
+                restored.records = restored.records,
+                "lane restored"
+            );
+            let end = self.around.broker.end_offset(changelog, lane)?;
+            self.checkpoints.insert(lane, end);
+            self.lanes.insert(lane, rows);
+        }
+        Ok(())
+    }
+
+    /// Nothing of the turn became true: drops it, and reads its input again.
+    fn abort(&mut self, session: &mut Session, error: &Error) -> Result<(), Error> {
+        tracing::warn!(stage = self.spec.stage.name(), %error, "turn aborted, read again");
+        for rows in self.lanes.values_mut() {
+            rows.overlay.clear();
+        }
+        self.stage.forget();
+        self.count(TransactionResult::Aborted, 0.0);
+        Ok(session.abort()?)
+    }
+
+    fn close_lanes(&mut self) {
+        let lanes: Vec<u32> = self.lanes.keys().copied().collect();
+        for lane in lanes {
+            self.close_lane(lane);
+        }
+    }
+
+    fn close_lane(&mut self, lane: u32) {
+        self.checkpoints.remove(&lane);
+        let Some(rows) = self.lanes.remove(&lane) else { return };
+        if let Err(error) = lane::close(rows) {
+            tracing::warn!(lane, %error, "store closed badly; its next owner replays more");
+        }
+    }
+
+    fn drop_lanes(&mut self) {
+        self.stage.forget();
+        self.lanes.clear();
+        self.checkpoints.clear();
+        self.writer = None;
+        self.pulse.lanes.store(0, Ordering::Relaxed);
+    }
+
+    fn told_to_stop(&self) -> bool {
+        self.pulse.stop.load(Ordering::Relaxed)
+    }
+
+    fn beat(&self) {
+        let now = self.around.clock.now();
+        self.pulse.beat_at_ms.store(now.as_ms(), Ordering::Relaxed);
+        let lanes = self.lanes.len();
+        self.pulse.lanes.store(u64::try_from(lanes).unwrap_or(u64::MAX), Ordering::Relaxed);
+        let at_seconds = i64::try_from(now.as_ms() / 1_000).unwrap_or(i64::MAX);
+        let worker = &self.spec.session.member;
+        self.around.metrics.worker_alive(self.spec.stage, worker, at_seconds, lanes);
+    }
+
+    fn count(&self, result: TransactionResult, commit_seconds: f64) {
+        self.around.metrics.transaction_ended(self.spec.stage, result, commit_seconds);
+    }
+}
+
+/// Milliseconds as Prometheus wants them.
+fn seconds(ms: u64) -> f64 {
+    Duration::from_millis(ms).as_secs_f64()
+}

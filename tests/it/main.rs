@@ -1,0 +1,6 @@
+//! The one test binary for everything that needs no real Kafka; `mod` lines in reading order.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot read the tree has nothing to say")]
+
+mod tidy;
+mod schemas;
