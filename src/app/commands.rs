@@ -1,0 +1,230 @@
+//! What the command line asks for, one function a command.
+
+use std::io::{BufReader, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::broker::kafka::KafkaBroker;
+use crate::broker::record::{Record, header, rfc3339};
+use crate::broker::{Broker, NextOffsets, PollBounds};
+use crate::cli::{Command, ConfigArgs, DeadLettersCommand, NormalizeArgs, RunArgs, SchemasCommand, TopicsCommand};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::id::AccountId;
+use crate::topics::Topic;
+use crate::{normalize, schemas, telemetry};
+
+use super::{App, Error, bench, demo, kafka_settings, open_broker, own_accounts};
+
+/// How long a health check waits.
+const HEALTH_WITHIN: Duration = Duration::from_secs(3);
+
+/// Does what was asked; the exit code says whether it held. Errors go to standard error, saying what to do next.
+#[must_use]
+pub fn execute(command: Command) -> ExitCode {
+    match run(command) {
+        Ok(code) => code,
+        Err(error) => {
+            let mut err = std::io::stderr().lock();
+            // Nobody is left to tell when standard error is gone.
+            drop(writeln!(err, "dmstream: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode, Error> {
+    match command {
+        Command::Run(args) => runtime()?.block_on(serve(args)),
+        Command::Demo(args) => runtime()?.block_on(demo::show(args)),
+        Command::Normalize(args) => print_events(&args),
+        Command::Topics(TopicsCommand::Check(args)) => check_topics(&args),
+        Command::Topics(TopicsCommand::Apply(args)) => apply_topics(&args),
+        Command::DeadLetters(DeadLettersCommand::List(args)) => list_dead_letters(&args),
+        Command::Config(args) => {
+            let config = Config::from_process(args.config.as_deref())?;
+            writeln!(std::io::stdout(), "{config:#?}")?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Health { url } => runtime()?.block_on(health(&url)),
+        Command::Bench(bench) => runtime()?.block_on(bench::run(bench)),
+        Command::Schemas(SchemasCommand::Write { dir }) => write_schemas(&dir),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+async fn serve(args: RunArgs) -> Result<ExitCode, Error> {
+    let mut config = Config::from_process(args.config.config.as_deref())?;
+    if !args.roles.is_empty() {
+        config.roles = args.roles;
+    }
+    if let Some(listen) = args.listen {
+        config.listen = listen;
+    }
+    config.require_complete()?;
+    telemetry::start(&config.log).map_err(|error| Error::Failed(format!("log filter: {error}")))?;
+    let clock = Clock::System;
+    let broker = open_broker(&config, &clock)?;
+    let app = App::start(&config, broker, clock).await?;
+    tracing::info!(address = %app.address, "dmstream runs");
+    let mut watch = tokio::time::interval(Duration::from_secs(1));
+    let stop = stop_signal();
+    tokio::pin!(stop);
+    let lost = loop {
+        tokio::select! {
+            signal = &mut stop => break signal.map(|()| false)?,
+            _ = watch.tick() => if app.lost_worker() { break true },
+        }
+    };
+    tracing::info!("stopping");
+    let ended = app.stop().await;
+    tracing::info!("stopped");
+    ended?;
+    Ok(if lost { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Ends at the first SIGTERM or SIGINT; a second one ends the process at once, by the system's default.
+async fn stop_signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = term.recv() => (),
+        _ = int.recv() => (),
+    }
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = term.recv() => (),
+            _ = int.recv() => (),
+        }
+        std::process::exit(130);
+    });
+    Ok(())
+}
+
+fn print_events(args: &NormalizeArgs) -> Result<ExitCode, Error> {
+    let config = Config::from_process(args.config.config.as_deref())?;
+    let mut ours = own_accounts(&config).unwrap_or_default();
+    for id in &args.accounts {
+        let id = AccountId::parse(id);
+        ours.insert(id.map_err(|error| Error::Failed(format!("--account: {error}")))?);
+    }
+    let accounts: normalize::Accounts = if ours.is_empty() { None } else { Some(ours) }.into();
+    let received_at = Clock::System.now();
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    if args.files.is_empty() {
+        normalize::print(std::io::stdin().lock(), &mut out, &accounts, received_at)?;
+    }
+    for path in &args.files {
+        if path == Path::new("-") {
+            normalize::print(std::io::stdin().lock(), &mut out, &accounts, received_at)?;
+            continue;
+        }
+        let file = std::fs::File::open(path)
+            .map_err(|error| Error::Failed(format!("{}: {error}", path.display())))?;
+        normalize::print(BufReader::new(file), &mut out, &accounts, received_at)?;
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn kafka(args: &ConfigArgs) -> Result<KafkaBroker, Error> {
+    let config = Config::from_process(args.config.as_deref())?;
+    if config.kafka_bootstrap.is_none() {
+        return Err(Error::Failed(
+            "the embedded broker makes its own topics; set DMSTREAM_KAFKA_BOOTSTRAP to compare with a cluster"
+                .to_owned(),
+        ));
+    }
+    Ok(KafkaBroker::connect(kafka_settings(&config))?)
+}
+
+fn check_topics(args: &ConfigArgs) -> Result<ExitCode, Error> {
+    let differences = kafka(args)?.check_topics()?;
+    let mut out = std::io::stdout().lock();
+    for difference in &differences {
+        writeln!(out, "{difference}")?;
+    }
+    if differences.is_empty() {
+        writeln!(out, "topics are as declared")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+fn apply_topics(args: &ConfigArgs) -> Result<ExitCode, Error> {
+    let changes = kafka(args)?.apply_topics()?;
+    let mut out = std::io::stdout().lock();
+    for change in &changes {
+        writeln!(out, "{change}")?;
+    }
+    if changes.is_empty() {
+        writeln!(out, "topics are as declared; nothing changed")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list_dead_letters(args: &ConfigArgs) -> Result<ExitCode, Error> {
+    const BATCH: PollBounds = PollBounds {
+        records_max: 1_000,
+        bytes_max: 8 << 20,
+        wait: Duration::from_millis(500),
+    };
+    let config = Config::from_process(args.config.as_deref())?;
+    let broker: Broker = open_broker(&config, &Clock::System)?;
+    let partitions = broker.partitions(Topic::DeadLetters)?;
+    let from: NextOffsets = (0..partitions).map(|p| ((Topic::DeadLetters, p), 0)).collect();
+    let mut reader = broker.reader(&from)?;
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    loop {
+        let batch = reader.poll(&BATCH)?;
+        for record in &batch.records {
+            writeln!(out, "{}", dead_letter_line(record))?;
+        }
+        if batch.at_end {
+            out.flush()?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+}
+
+/// What is known about a dead letter, without its content.
+fn dead_letter_line(record: &Record) -> String {
+    let said = |name| record.headers.text(name).unwrap_or("-");
+    format!(
+        "{} {}/{} reason={} source={}/{}@{} bytes={} detail={}",
+        rfc3339(record.timestamp),
+        record.partition,
+        record.offset,
+        said(header::REASON),
+        said(header::SOURCE_TOPIC),
+        said(header::SOURCE_PARTITION),
+        said(header::SOURCE_OFFSET),
+        record.bytes().len(),
+        said(header::DETAIL),
+    )
+}
+
+async fn health(url: &str) -> Result<ExitCode, Error> {
+    let client = reqwest::Client::builder().timeout(HEALTH_WITHIN).build();
+    let client = client.map_err(|error| Error::Failed(error.to_string()))?;
+    match client.get(url).send().await {
+        Ok(answer) if answer.status().is_success() => Ok(ExitCode::SUCCESS),
+        Ok(answer) => Err(Error::Failed(format!("{url} answers {}", answer.status()))),
+        Err(error) => Err(Error::Failed(format!("{url}: {error}"))),
+    }
+}
+
+fn write_schemas(dir: &Path) -> Result<ExitCode, Error> {
+    std::fs::create_dir_all(dir)?;
+    for (name, schema) in schemas::all() {
+        let mut text = serde_json::to_string_pretty(&schema)
+            .map_err(|error| Error::Failed(error.to_string()))?;
+        text.push('\n');
+        std::fs::write(dir.join(format!("{name}.json")), text)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

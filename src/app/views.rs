@@ -1,0 +1,104 @@
+//! The loop that feeds the views: reads public topics from their beginning, committed records only, for ever.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::broker::{self, Broker, NextOffsets, PollBounds, Reader};
+use crate::metrics::{Metrics, StageName};
+use crate::project::Views;
+use crate::topics::Topic;
+
+/// What the views are folded from.
+const SOURCES: [Topic; 5] = [
+    Topic::Timeline,
+    Topic::Conversations,
+    Topic::RoutingDecisions,
+    Topic::Agents,
+    Topic::CommandResults,
+];
+
+const BATCH: PollBounds =
+    PollBounds { records_max: 5_000, bytes_max: 8 << 20, wait: Duration::from_millis(20) };
+
+/// Pause after a failed read.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The loop, under way.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) views: Views,
+    pub(super) caught_up: Arc<AtomicBool>,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Running {
+    pub(super) fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if self.thread.join().is_err() {
+            tracing::error!("the views' reader panicked");
+        }
+    }
+}
+
+/// Starts the loop.
+pub(super) fn start(broker: Broker, metrics: Metrics) -> std::io::Result<Running> {
+    let views = Views::default();
+    let (caught_up, stop) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let feed = Feed {
+        broker,
+        metrics,
+        views: views.clone(),
+        caught_up: Arc::clone(&caught_up),
+        stop: Arc::clone(&stop),
+    };
+    let thread = std::thread::Builder::new().name("project".to_owned()).spawn(move || feed.run())?;
+    Ok(Running { views, caught_up, stop, thread })
+}
+
+struct Feed {
+    broker: Broker,
+    metrics: Metrics,
+    views: Views,
+    caught_up: Arc<AtomicBool>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Feed {
+    fn run(&self) {
+        while !self.stop.load(Ordering::Relaxed) {
+            if let Err(error) = self.open().and_then(|reader| self.read(reader)) {
+                tracing::warn!(%error, "views wait for the broker");
+                std::thread::sleep(PAUSE);
+            }
+        }
+    }
+
+    /// A reader from where the views stand.
+    fn open(&self) -> Result<Reader, broker::Error> {
+        let mut from = NextOffsets::new();
+        for topic in SOURCES {
+            for partition in 0..self.broker.partitions(topic)? {
+                from.insert((topic, partition), 0);
+            }
+        }
+        from.extend(self.views.positions());
+        self.broker.reader(&from)
+    }
+
+    fn read(&self, mut reader: Reader) -> Result<(), broker::Error> {
+        while !self.stop.load(Ordering::Relaxed) {
+            let batch = reader.poll(&BATCH)?;
+            self.views.apply(&batch.records, &batch.next);
+            for _ in &batch.records {
+                self.metrics.record_left(StageName::Project, "emitted");
+            }
+            if batch.at_end {
+                self.caught_up.store(true, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,218 @@
+//! The command line: what the program can be asked, and help that teaches.
+//!
+//! Parsing alone; what is asked is done by `app` and the rooms.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Role;
+
+/// The Instagram Direct channel of a customer-service desk, as an exactly-once stream-processing pipeline.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 110, after_help = "\
+First steps:
+  dmstream demo                      see everything work, with a simulated Instagram and robot agents
+  dmstream normalize webhook.json    what would this webhook become?
+  dmstream run --config dmstream.toml
+
+Settings come from defaults < file < environment (DMSTREAM_…) < flags; `dmstream config` prints what is in force.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program can be asked.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the pipeline: all roles in one process, or some of them with --roles.
+    Run(RunArgs),
+    /// See everything work: all roles, a simulated Instagram, robot agents; ends with a summary that adds up.
+    Demo(DemoArgs),
+    /// Print the events a webhook body becomes, one JSON object a line; no broker needed.
+    Normalize(NormalizeArgs),
+    /// Compare topics.yaml with the cluster, or make the cluster so.
+    #[command(subcommand)]
+    Topics(TopicsCommand),
+    /// Look at records that could not be processed.
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
+    /// Print the settings in force, secrets masked.
+    Config(ConfigArgs),
+    /// Ask a running dmstream whether it is alive; for container health checks.
+    Health {
+        /// Where it listens.
+        #[arg(long, default_value = "http://127.0.0.1:8080/livez")]
+        url: String,
+    },
+    /// Measure, each figure beside its limit in the same run.
+    #[command(subcommand)]
+    Bench(BenchCommand),
+    /// JSON Schemas of the public records, as generated from the code.
+    #[command(subcommand)]
+    Schemas(SchemasCommand),
+}
+
+/// Where settings come from.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ConfigArgs {
+    /// TOML file with settings.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// How to run.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Where settings come from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Roles to run here, comma-separated; all when not given.
+    #[arg(long, value_delimiter = ',', value_name = "ROLE,…")]
+    pub roles: Vec<Role>,
+    /// Address to listen on.
+    #[arg(long)]
+    pub listen: Option<SocketAddr>,
+}
+
+/// How to show.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// How long people write, e.g. 30s or 2m.
+    #[arg(long = "for", default_value = "30s", value_parser = duration, value_name = "TIME")]
+    pub for_: Duration,
+    /// How many people write.
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub people: u32,
+    /// Messages of people a second, all together.
+    #[arg(long, default_value_t = 8.0, value_name = "PER_SECOND")]
+    pub rate: f64,
+    /// The same seed makes the same people say the same things.
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+    /// Run on this Kafka instead of the embedded broker.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub kafka: Option<String>,
+    /// Keep state in this directory instead of a temporary one.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Address of the API and metrics; port 0 picks a free one.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// Stop and start the pipeline at random moments, so many times.
+    #[arg(long, default_value_t = 0, value_name = "TIMES")]
+    pub restarts: u32,
+    /// Print the summary only.
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// What to normalize.
+#[derive(Debug, Args)]
+pub struct NormalizeArgs {
+    /// Files, one body each; `-` or none reads standard input: one document, or one body a line.
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// An account of ours; repeat for several. None given: every account is ours.
+    #[arg(long = "account", value_name = "ID")]
+    pub accounts: Vec<String>,
+    /// Where settings come from; accounts configured there are ours.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// Which way to reconcile topics.
+#[derive(Debug, Subcommand)]
+pub enum TopicsCommand {
+    /// Print every difference; exit code 1 when there is one.
+    Check(ConfigArgs),
+    /// Create what is missing and set what differs; never changes a partition count.
+    Apply(ConfigArgs),
+}
+
+/// What to do with dead letters.
+#[derive(Debug, Subcommand)]
+pub enum DeadLettersCommand {
+    /// One line each: reason, source topic, partition, offset, time, size. Never the content.
+    List(ConfigArgs),
+}
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Normalizing against parsing the same JSON alone.
+    Normalize(BenchArgs),
+    /// Durable ingress against the same HTTP server without a broker.
+    Ingress(BenchArgs),
+    /// Raw webhooks to routing decisions against a transactional pass-through over the same hops.
+    Pipeline(BenchArgs),
+}
+
+/// How to measure.
+#[derive(Debug, Clone, Args)]
+pub struct BenchArgs {
+    /// Kafka to measure on; without it the embedded broker.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub kafka: Option<String>,
+    /// Records a run.
+    #[arg(long, default_value_t = 100_000)]
+    pub records: u32,
+    /// Runs; medians are printed.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=50))]
+    pub runs: u32,
+}
+
+/// What to do with schemas.
+#[derive(Debug, Subcommand)]
+pub enum SchemasCommand {
+    /// Write them into a directory.
+    Write {
+        /// Where to.
+        #[arg(default_value = "schemas")]
+        dir: PathBuf,
+    },
+}
+
+/// `30s`, `2m`, `1h`, `250ms`, or a number of seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| format!("`{text}` is no time: write 30s or 2m"))?;
+    match unit {
+        "ms" => Ok(Duration::from_millis(number)),
+        "" | "s" => Ok(Duration::from_secs(number)),
+        "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
+        "h" => Ok(Duration::from_secs(number.saturating_mul(3_600))),
+        _ => Err(format!("`{unit}` is no unit of time: ms, s, m or h")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read_with_their_unit() {
+        check("30s", Some(30_000));
+        check("2m", Some(120_000));
+        check("250ms", Some(250));
+        check("7", Some(7_000));
+        check("soon", None);
+        check("3 days", None);
+
+        #[track_caller]
+        fn check(text: &str, expected_ms: Option<u64>) {
+            assert_eq!(duration(text).ok(), expected_ms.map(Duration::from_millis));
+        }
+    }
+}
