@@ -259,4 +259,4 @@ impl<'a> Scanner<'a> {
 
 #[cfg(test)]
 #[path = "json_test.rs"]
-mod tests;
+pub(super) mod tests;

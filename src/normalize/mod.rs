@@ -59,3 +59,6 @@ fn read(
     }
     Ok(events)
 }
+
+#[cfg(test)]
+mod examples_test;
