@@ -101,7 +101,7 @@ pub(in crate::normalize) fn any_json() -> impl Strategy<Value = serde_json::Valu
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..8).prop_map(serde_json::Value::from),
             prop::collection::btree_map(any::<String>(), inner, 0..8)
-                .prop_map(|fields| serde_json::Value::from_iter(fields)),
+                .prop_map(serde_json::Value::from_iter),
         ]
     })
 }

@@ -173,12 +173,11 @@ impl Around<'_> {
                 Draft { kind: of_account(payload)?, account_id, person_id: None, mid: None }
             }
         };
-        Ok(match draft.kind {
-            kind @ EventKind::Ignored { .. } => {
-                apart(part, kind, Some(draft.account_id), self.received_at)
-            }
-            kind => self.named(Draft { kind, ..draft }),
-        })
+        if let EventKind::Ignored { .. } = draft.kind {
+            Ok(apart(part, draft.kind, Some(draft.account_id), self.received_at))
+        } else {
+            Ok(self.named(draft))
+        }
     }
 
     fn of_stranger(&self, part: &Part<'_>, account_id: AccountId) -> Event {
