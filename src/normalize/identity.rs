@@ -31,7 +31,7 @@ pub(super) struct Named<'a> {
 }
 
 impl Named<'_> {
-    /// Its id. Source: peers' failures, section 5, number 3.
+    /// Its id: what Meta repeats when it says the same again, and nothing else.
     pub(super) fn event_id(&self) -> EventId {
         let (account, name) = (self.account, self.kind.name());
         match (self.kind, self.mid) {

@@ -62,3 +62,5 @@ fn read(
 
 #[cfg(test)]
 mod examples_test;
+#[cfg(test)]
+mod items_test;

@@ -20,6 +20,13 @@ pub enum Accounts {
 }
 
 impl Accounts {
+    /// These accounts; with none given, every account. Source: DESIGN, section 5.3.
+    #[must_use]
+    pub fn of(accounts: impl IntoIterator<Item = AccountId>) -> Self {
+        let ours: BTreeSet<AccountId> = accounts.into_iter().collect();
+        if ours.is_empty() { Self::All } else { Self::Only(ours) }
+    }
+
     /// Whether the account is ours.
     #[must_use]
     pub fn contains(&self, account: &str) -> bool {
@@ -125,7 +132,15 @@ mod tests {
     }
 
     fn only(accounts: &[&str]) -> Accounts {
-        Accounts::Only(accounts.iter().map(|id| AccountId::parse(id).unwrap()).collect())
+        Accounts::of(accounts.iter().map(|id| AccountId::parse(id).unwrap()))
+    }
+
+    #[test]
+    fn no_account_named_means_all_of_them() {
+        assert_eq!(only(&[]), Accounts::All);
+        assert!(Accounts::All.contains(OTHER));
+        assert!(only(&[ACCOUNT]).contains(ACCOUNT));
+        assert!(!only(&[ACCOUNT]).contains(OTHER));
     }
 
     #[test]
