@@ -17,7 +17,7 @@ use crate::domain::event::IgnoreReason;
 use crate::domain::time::Timestamp;
 use crate::normalize::json::Node;
 use crate::normalize::lenient::plain_word;
-use crate::normalize::wire::{self, Change, Fault, INSTAGRAM, List};
+use crate::normalize::wire::{self, Change, ENTRY, FIELD, Fault, INSTAGRAM, List};
 
 /// Most parts read of one body: ten times what Meta puts into one (platform notes, section 1.4).
 pub(super) const PARTS_MAX: usize = 10_000;
@@ -62,7 +62,7 @@ impl fmt::Display for Place {
             write!(f, "[{body}]")?;
         }
         if let Some(entry) = self.entry {
-            write!(f, ".entry[{entry}]")?;
+            write!(f, ".{ENTRY}[{entry}]")?;
         }
         if let Some((list, member)) = self.member {
             write!(f, ".{}[{member}]", list.name())?;
@@ -148,7 +148,7 @@ fn entry<'n>(node: &'n Node<'n>, place: Place, parts: &mut Vec<Part<'n>>) {
                 List::Standby => push(parts, head, What::Item { standby: true }, member),
                 List::Changes => match wire::change(member) {
                     Some(found) => change(found, head, member, parts),
-                    None => push(parts, head, What::Fault(Fault::shape("field")), member),
+                    None => push(parts, head, What::Fault(Fault::shape(FIELD)), member),
                 },
             }
         }

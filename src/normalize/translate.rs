@@ -189,9 +189,7 @@ impl Around<'_> {
         let Who { account_id, person_id, direction } = who;
         let (kind, mid) = match payload {
             Payload::Message(node) if wire::is_deleted(node) => {
-                let message = wire::message(node)?;
-                let mid = message.mid.ok_or(Fault::shape("message.mid"))?;
-                (EventKind::MessageDeleted { direction }, Some(mid))
+                (EventKind::MessageDeleted { direction }, Some(wire::deleted_mid(node)?))
             }
             Payload::Message(node) => {
                 let message = wire::message(node)?;
@@ -221,7 +219,7 @@ impl Around<'_> {
                 (EventKind::PostbackReceived { title, payload, referral }, read.mid)
             }
             Payload::Referral(node) => {
-                let referral = wire::referral(node).ok_or(Fault::shape("referral"))?;
+                let referral = wire::lone_referral(node)?;
                 (EventKind::ReferralReceived { referral }, None)
             }
             Payload::Control(..) | Payload::Policy(_) => (of_account(payload)?, None),

@@ -11,8 +11,8 @@
 mod payload;
 
 pub(super) use payload::{
-    Message, ReactionAction, WireReaction, control, edit, is_deleted, is_echo, message, policy,
-    postback, reaction, read_mark, referral,
+    Message, ReactionAction, WireReaction, control, deleted_mid, edit, is_deleted, is_echo,
+    lone_referral, message, policy, postback, reaction, read_mark,
 };
 
 use crate::domain::event::{DeadLetterReason, ThreadControlAction};
@@ -22,6 +22,10 @@ use crate::normalize::lenient::plain_word;
 
 /// The object a webhook must be about.
 pub(super) const INSTAGRAM: &str = "instagram";
+/// The list of entries, in paths.
+pub(super) const ENTRY: &str = "entry";
+/// What names a change, in paths.
+pub(super) const FIELD: &str = "field";
 /// Where an item's author stands, below the item.
 pub(super) const SENDER: &str = "sender.id";
 /// Where an item's addressee stands, below the item.
@@ -68,7 +72,7 @@ pub(super) fn body<'n>(node: &'n Node<'n>) -> Result<Body<'n>, Fault> {
     if object != INSTAGRAM {
         return Ok(Body { object, entries: &[] });
     }
-    let entries = node.get("entry").and_then(several).ok_or(Fault::shape("entry"))?;
+    let entries = node.get(ENTRY).and_then(several).ok_or(Fault::shape(ENTRY))?;
     Ok(Body { object, entries })
 }
 
@@ -134,7 +138,7 @@ pub(super) struct Change<'n> {
 
 /// Reads `{field, value}`; `None` when there is no field.
 pub(super) fn change<'n>(node: &'n Node<'n>) -> Option<Change<'n>> {
-    let field = node.get("field").and_then(Node::text)?;
+    let field = node.get(FIELD).and_then(Node::text)?;
     Some(Change { field, value: node.get("value") })
 }
 

@@ -42,6 +42,11 @@ pub(in crate::normalize) fn is_deleted(message: &Node<'_>) -> bool {
     flag(message, "is_deleted")
 }
 
+/// Of which message an unsending tells.
+pub(in crate::normalize) fn deleted_mid(node: &Node<'_>) -> Result<MessageId, Fault> {
+    mid(node, "message.mid")?.ok_or(Fault::shape("message.mid"))
+}
+
 /// Reads a message.
 pub(in crate::normalize) fn message<'n>(node: &'n Node<'n>) -> Result<Message<'n>, Fault> {
     let Node::Map(_) = node else { return Err(Fault::shape("message")) };
@@ -100,7 +105,7 @@ fn template_title(payload: &Node<'_>) -> Option<String> {
 }
 
 /// Reads a referral; `None` when it says nothing we know.
-pub(in crate::normalize) fn referral(node: &Node<'_>) -> Option<Referral> {
+fn referral(node: &Node<'_>) -> Option<Referral> {
     let read = Referral {
         reference: extra(node, "ref"),
         source: extra(node, "source"),
@@ -110,6 +115,11 @@ pub(in crate::normalize) fn referral(node: &Node<'_>) -> Option<Referral> {
         product_id: node.get("product").and_then(|product| extra(product, "id")),
     };
     (read != Referral::default()).then_some(read)
+}
+
+/// Reads a referral that is an event of its own.
+pub(in crate::normalize) fn lone_referral(node: &Node<'_>) -> Result<Referral, Fault> {
+    referral(node).ok_or(Fault::shape("referral"))
 }
 
 /// An edit: of which message, its newest text, and which edit it is where that is said.
