@@ -62,8 +62,7 @@ fn may_be_image(url: &str) -> bool {
     let Some((host, name)) = path.split_once('/') else { return !rest.is_empty() };
     let name = name.rsplit('/').next().unwrap_or_default();
     let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
-    !host.is_empty()
-        && ending.is_none_or(|e| ["jpg", "jpeg", "png", "gif"].contains(&e.as_str()))
+    !host.is_empty() && ending.is_none_or(|e| ["jpg", "jpeg", "png", "gif"].contains(&e.as_str()))
 }
 
 /// Links as customers see them: `URL [URL]`, and `label [URL]` where the agent gave a label as `[label](URL)`.
@@ -143,7 +142,10 @@ mod tests {
 
     #[test]
     fn r_139_links_are_written_as_url_in_brackets_after_label_or_url() {
-        check("see https://a.example/x?y=1.", "see https://a.example/x?y=1 [https://a.example/x?y=1].");
+        check(
+            "see https://a.example/x?y=1.",
+            "see https://a.example/x?y=1 [https://a.example/x?y=1].",
+        );
         check("[Shop](https://a.example) now", "Shop [https://a.example] now");
         check("https://a.example [https://a.example]", "https://a.example [https://a.example]");
         check("(http://b.example)", "(http://b.example [http://b.example])");

@@ -118,8 +118,8 @@ impl Stage for ConversationStage {
     fn fire(&mut self, key: &[u8], context: &mut Context<'_, Self>) -> Result<(), StateError> {
         let key = std::str::from_utf8(key);
         let thread = key.map_err(|error| RowError::Malformed(error.to_string()))?;
-        let thread = Thread::from_key(thread)
-            .map_err(|error| RowError::Malformed(error.to_string()))?;
+        let thread =
+            Thread::from_key(thread).map_err(|error| RowError::Malformed(error.to_string()))?;
         match step(&thread, &Input::Timer, None, context)? {
             Ok(_) => Ok(()),
             Err(error) => Err(StateError::Row(RowError::Malformed(error.to_string()))),

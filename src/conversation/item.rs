@@ -103,10 +103,8 @@ impl Turn<'_> {
     ) -> Result<(), Error> {
         let at = entry.occurred_at;
         let waited = self.apply_waiting(&mut entry);
-        let has_story = matches!(
-            body.content.kind,
-            ContentKind::StoryMention | ContentKind::StoryReply
-        );
+        let has_story =
+            matches!(body.content.kind, ContentKind::StoryMention | ContentKind::StoryReply);
         entry.story_expires_at = has_story.then(|| at.plus_ms(STORY_MS));
         let item = item(&self.world.thread.key(), event, body, (&entry, waited.edit.as_ref()))?;
         self.preview(&entry, item.text.as_deref(), body);

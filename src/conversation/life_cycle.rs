@@ -185,9 +185,8 @@ impl Turn<'_> {
         let Some(contact) = self.contact() else { return };
         let (number, newest_at) = (contact.number, contact.newest.0);
         let (answered, asked) = (contact.last_out_at.is_some(), contact.care != Care::Unasked);
-        let on_its_way = |send: &super::state::PendingSend| {
-            send.contact == number && send.answers_for_now()
-        };
+        let on_its_way =
+            |send: &super::state::PendingSend| send.contact == number && send.answers_for_now();
         let answered = answered || self.state.sends.iter().any(on_its_way);
         self.stop_clock(initiator, at);
         let status = if answered { EndStatus::Answered } else { EndStatus::Unanswered };

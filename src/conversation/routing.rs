@@ -22,10 +22,10 @@ impl Turn<'_> {
         {
             return Exit::Skipped("duplicate");
         }
+        self.state.decided = Some((decision.company_id.clone(), decision.number));
         if !self.concerns_open_contact(decision) {
             return Exit::Skipped("stale");
         }
-        self.state.decided = Some((decision.company_id.clone(), decision.number));
         self.take_verdict(&decision.verdict);
         Exit::Emitted
     }

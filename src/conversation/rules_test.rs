@@ -186,7 +186,10 @@ fn r_34_a_topic_may_be_required_to_close() {
     story.hear(&text("m1", at(0)));
     assert_eq!(story.wish("ana", close(true), at(1)).refusal(), Some(Refusal::TopicRequired));
     let step = story.wish("ana", DeskWish::AddTopic { topic: "billing".into() }, at(2));
-    assert_eq!((step.facts(), step.snapshot().topics), (vec!["topic.added"], vec!["billing".into()]));
+    assert_eq!(
+        (step.facts(), step.snapshot().topics),
+        (vec!["topic.added"], vec!["billing".into()])
+    );
     assert_eq!(story.wish("ana", close(true), at(3)).refusal(), None);
 }
 
@@ -215,10 +218,8 @@ fn r_39_r_44_a_silent_customers_contact_ends_by_itself_and_frees_the_agent() {
     assert_eq!(story.state.due_at(), Some(at(17)));
     assert_eq!(story.timers(at(17)).facts(), Vec::<&str>::new(), "not at the deadline (R-2)");
     let step = story.timers(at(17).plus_ms(1));
-    let ended = FactBody::ContactEnded {
-        reason: EndReason::CustomerNoReply,
-        status: EndStatus::Answered,
-    };
+    let ended =
+        FactBody::ContactEnded { reason: EndReason::CustomerNoReply, status: EndStatus::Answered };
     assert_eq!(step.bodies(), [ended]);
     assert_eq!(step.asks(), ["withdraw"]);
     assert_eq!(story.status(), Some(Status::Waiting));
@@ -263,10 +264,8 @@ fn r_45_no_reply_needed_clears_ends_and_leaves_the_queue_and_names_the_last_item
     assert_eq!(story.wish("ana", older, at(2)).refusal(), Some(Refusal::NotLastMessage));
     let step = story.wish("ana", DeskWish::NoReplyNeeded { mid: mid("m2") }, at(3));
     assert_eq!(step.facts(), ["sla.cleared", "contact.fulfilled", "contact.ended"]);
-    let ended = FactBody::ContactEnded {
-        reason: EndReason::NoReplyNeeded,
-        status: EndStatus::Unanswered,
-    };
+    let ended =
+        FactBody::ContactEnded { reason: EndReason::NoReplyNeeded, status: EndStatus::Unanswered };
     assert_eq!(step.bodies()[2], ended, "R-46");
     assert_eq!((step.asks(), story.status()), (vec!["withdraw"], Some(Status::Waiting)));
 }
@@ -495,8 +494,17 @@ fn a_repeated_event_changes_nothing() {
 
 #[test]
 fn layout_one_of_a_row_reads_for_ever() {
-    let mut story = Story::new();
-    story.hear(&text("m1", at(0)));
+    let mut story = held();
+    story.hear(&mention("s1", at(2)));
+    story.hear(&edit("m9", 1, at(2)));
+    story.hear(&react("m1", at(3), false));
+    let send = story.reply("ana", "hello", at(4)).sends()[0].clone();
+    story.reply("ana", "are you there?", at(4));
+    story.outcome(&send, SendOutcome::Unknown, at(4));
+    story.wish("ana", DeskWish::Like { mid: mid("m1") }, at(4));
+    story.wish("ana", DeskWish::AddTopic { topic: "billing".into() }, at(4));
+    story.hear(&echo("out2", "are you there?", at(4)));
+    assert_eq!(story.state.held.len(), 1);
     let mut bytes = Vec::new();
     story.state.encode(&mut bytes);
     assert_eq!(hex::encode(&bytes), include_str!("row_1.hex").trim());

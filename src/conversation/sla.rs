@@ -135,7 +135,8 @@ impl Turn<'_> {
         let (running, suspended) = (contact.due.take(), contact.suspended.take());
         let number = contact.number;
         if let Some(due) = suspended {
-            self.state.parting = Some(super::state::Parting { contact: number, due_at: due.due_at });
+            self.state.parting =
+                Some(super::state::Parting { contact: number, due_at: due.due_at });
         }
         if let Some(due) = running {
             self.tell(initiator.clone(), at, FactBody::SlaCleared { due_at: due.due_at });

@@ -214,10 +214,7 @@ impl<'a> Turn<'a> {
 }
 
 /// The conversation as it stands.
-fn snapshot(
-    state: &ThreadState,
-    world: &World<'_>,
-) -> Result<Option<ConversationSnapshot>, Error> {
+fn snapshot(state: &ThreadState, world: &World<'_>) -> Result<Option<ConversationSnapshot>, Error> {
     let Some(conversation) = &state.conversation else { return Ok(None) };
     let contact = conversation.contact();
     let contact_id = contact.map(|contact| derive::contact_id(world.thread, contact.number));

@@ -115,8 +115,7 @@ impl Turn<'_> {
     fn add_topic(&mut self, command: &DeskCommand, topic: &str) -> Result<(), Refusal> {
         self.current(command)?;
         self.not_closed()?;
-        let conversation =
-            self.state.conversation.as_mut().ok_or(Refusal::ConversationNotFound)?;
+        let conversation = self.state.conversation.as_mut().ok_or(Refusal::ConversationNotFound)?;
         if conversation.topics.iter().any(|known| known == topic) {
             return Ok(());
         }
@@ -132,8 +131,7 @@ impl Turn<'_> {
     fn remove_topic(&mut self, command: &DeskCommand, topic: &str) -> Result<(), Refusal> {
         self.current(command)?;
         self.not_closed()?;
-        let conversation =
-            self.state.conversation.as_mut().ok_or(Refusal::ConversationNotFound)?;
+        let conversation = self.state.conversation.as_mut().ok_or(Refusal::ConversationNotFound)?;
         let before = conversation.topics.len();
         conversation.topics.retain(|known| known != topic);
         if conversation.topics.len() < before {
