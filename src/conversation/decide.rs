@@ -108,7 +108,6 @@ pub fn decide(
     };
     turn.refresh_auto_end();
     timer::fire_before(&mut turn, at)?;
-    turn.refresh_auto_end();
     turn.tell_routing();
     // A timer that fired before a repeated input has told something: the record leaves with effects.
     let exit = if turn.has_effects() { Exit::Emitted } else { exit };

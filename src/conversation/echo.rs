@@ -85,7 +85,7 @@ impl Turn<'_> {
         let mut entry = Entry::new(item_key(event), Author::NativeApp, body.content.kind, at);
         entry.contact = number;
         self.count_item(at, true);
-        self.show(event, body, entry, initiator.clone())?;
+        self.show(event, body, entry, &initiator)?;
         self.answer_for_good(&initiator, at, number);
         self.route_echo(began, at);
         Ok(Exit::Emitted)

@@ -36,7 +36,7 @@ pub struct ConversationStage;
 
 /// What a record says, and about which thread.
 enum Read {
-    Event(Event, Option<Thread>),
+    Event(Box<Event>, Option<Thread>),
     Command(DeskCommand),
     Routing(RoutingDecision),
     Outcome(SendResult),
@@ -46,7 +46,7 @@ impl Read {
     fn parse(record: &Record) -> Option<Self> {
         match record.topic {
             Topic::EventsNormalized => {
-                let event: Event = json(record)?;
+                let event: Box<Event> = json(record)?;
                 let thread = event.thread();
                 Some(Self::Event(event, thread))
             }

@@ -10,10 +10,13 @@ use crate::conversation::ledger::Ledger;
 use crate::conversation::seen::Seen;
 use crate::conversation::state::{Care, Conversation, Phase, ThreadState, bound};
 
+/// An invariant: its name, and whether it holds.
+type Rule = (&'static str, fn(&ThreadState) -> bool);
+
 /// The first invariant that does not hold.
 #[must_use]
 pub fn broken(state: &ThreadState) -> Option<&'static str> {
-    let rules: [(&'static str, fn(&ThreadState) -> bool); 7] = [
+    let rules: [Rule; 7] = [
         ("C-1: a closed conversation has no agent", closed_has_no_agent),
         ("C-2: every list keeps its bound", lists_are_bounded),
         ("C-3: no due date for what is answered", due_means_unanswered),

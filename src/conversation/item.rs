@@ -69,7 +69,7 @@ impl Turn<'_> {
                 let customer = Initiator::Customer;
                 self.know_customer(&customer, self.at);
                 let entry = Entry::new(key, Author::Customer, body.content.kind, self.at);
-                self.show(event, body, entry, customer)?;
+                self.show(event, body, entry, &customer)?;
             }
             StoryMentions::Ignore
             | StoryMentions::TimelineOnly
@@ -85,7 +85,7 @@ impl Turn<'_> {
         let mut entry = Entry::new(key, Author::Customer, body.content.kind, at);
         entry.contact = self.contact_number();
         self.count_item(at, false);
-        self.show(event, body, entry, Initiator::Customer)?;
+        self.show(event, body, entry, &Initiator::Customer)?;
         self.state.last_inbound_at = self.state.last_inbound_at.max(Some(at));
         self.opened(at);
         self.inbound_waits(at);
@@ -99,7 +99,7 @@ impl Turn<'_> {
         event: &Event,
         body: &MessageBody,
         mut entry: Entry,
-        initiator: Initiator,
+        initiator: &Initiator,
     ) -> Result<(), Error> {
         let at = entry.occurred_at;
         let waited = self.apply_waiting(&mut entry);
@@ -117,7 +117,7 @@ impl Turn<'_> {
         };
         self.tell(initiator.clone(), at, fact);
         let Some(mid) = &event.mid else { return Ok(()) };
-        self.tell_waited(mid, at, waited, &initiator);
+        self.tell_waited(mid, at, waited, initiator);
         if let Some(expires_at) = expires_at.filter(|_| !deleted && author == Author::Customer) {
             self.story_shown(mid, expires_at);
         }

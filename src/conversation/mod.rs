@@ -55,6 +55,8 @@ mod rehearsed;
 #[cfg(test)]
 mod rules_test;
 #[cfg(test)]
+mod change_test;
+#[cfg(test)]
 mod reply_test;
 #[cfg(test)]
 mod echo_test;

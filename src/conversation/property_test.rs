@@ -71,7 +71,7 @@ fn heard(events: &[Event]) -> ThreadState {
 /// An input, to be handed over again.
 #[derive(Debug, Clone)]
 enum Done {
-    Event(Event),
+    Event(Box<Event>),
     Command(DeskCommand),
     Routing(RoutingDecision),
     Outcome(SendResult),
@@ -111,10 +111,13 @@ fn choose(
 ) -> Done {
     let some = usize::from(which);
     match what % 8 {
-        0 => Done::Event(text(&format!("m{place}"), now.minus_ms(u64::from(which) * SECOND_MS))),
+        0 => {
+            let when = now.minus_ms(u64::from(which) * SECOND_MS);
+            Done::Event(Box::new(text(&format!("m{place}"), when)))
+        }
         1 => {
             let name = format!("out{some}");
-            Done::Event(echo(&name, ["one", "two", "three"][some % 3], now))
+            Done::Event(Box::new(echo(&name, ["one", "two", "three"][some % 3], now)))
         }
         2 | 3 => Done::Command(command(which, place, now, state)),
         4 | 5 => Done::Routing(decision(which, place, now, state)),
@@ -146,9 +149,9 @@ fn command(which: u8, place: usize, now: Timestamp, state: &ThreadState) -> Desk
             client_message_id: ClientMessageId::parse(&format!("c{place}")).unwrap(),
             text: words.to_owned(),
             image_urls: Vec::new(),
-            automatic: which % 5 == 0,
+            automatic: which.is_multiple_of(5),
         },
-        3 => DeskWish::Close { force: which % 2 == 0 },
+        3 => DeskWish::Close { force: which.is_multiple_of(2) },
         4 => DeskWish::Reopen,
         5 => DeskWish::NoReplyNeeded { mid: newest },
         6 => DeskWish::Like { mid: newest },

@@ -5,7 +5,9 @@ use crate::conversation::invariant;
 use crate::conversation::state::ThreadState;
 use crate::domain::command::{DeskCommand, DeskWish, Refusal};
 use crate::domain::derive;
-use crate::domain::event::{Content, ContentKind, Event, EventKind, MessageBody};
+use crate::domain::event::{
+    Content, ContentKind, Direction, Event, EventKind, MessageBody, Reaction,
+};
 use crate::domain::fact::{ConversationSnapshot, Fact, FactBody, Status};
 use crate::domain::id::{AgentId, ClientMessageId, CommandId, EventId, MessageId};
 use crate::domain::outbound::{FailureCode, OutboundSend, SendOutcome, SendResult};
@@ -123,6 +125,7 @@ impl Step {
     }
 
     /// The command's outcome; fails when it has none.
+    #[expect(clippy::unwrap_in_result, reason = "a test fails here")]
     pub(super) fn refusal(&self) -> Option<Refusal> {
         let result = |effect: &Effect| match effect {
             Effect::Result(result) => Some(result.refusal),
@@ -262,4 +265,48 @@ pub(super) fn accepted(name: &str) -> SendOutcome {
 
 pub(super) const fn failed() -> SendOutcome {
     SendOutcome::Failed { code: FailureCode::Refused, platform_code: None, platform_subcode: None }
+}
+
+pub(super) fn mention(name: &str, when: Timestamp) -> Event {
+    event(EventKind::MessageReceived(body(ContentKind::StoryMention, None)), name, when)
+}
+
+pub(super) fn react(name: &str, when: Timestamp, removed: bool) -> Event {
+    let reaction = Reaction {
+        target_mid: mid(name),
+        reaction: None,
+        emoji: Some("🔥".to_owned()),
+        direction: Direction::Inbound,
+    };
+    let kind = if removed {
+        EventKind::ReactionRemoved(reaction)
+    } else {
+        EventKind::ReactionAdded(reaction)
+    };
+    event(kind, name, when)
+}
+
+pub(super) fn delete(name: &str, when: Timestamp) -> Event {
+    event(EventKind::MessageDeleted { direction: Direction::Inbound }, name, when)
+}
+
+pub(super) fn edit(name: &str, num_edit: u32, when: Timestamp) -> Event {
+    let words = format!("{name} edit {num_edit}");
+    event(EventKind::MessageEdited { text: words, num_edit }, name, when)
+}
+
+/// A story in which ana holds the first contact, `m1` unanswered.
+pub(super) fn held() -> Story {
+    let mut story = Story::new();
+    story.hear(&text("m1", at(0)));
+    story.assigned("ana", at(1));
+    story
+}
+
+/// The same, and ana's answer arrived.
+pub(super) fn answered() -> Story {
+    let mut story = held();
+    let send = story.reply("ana", "hello", at(2)).sends()[0].clone();
+    story.outcome(&send, accepted("out1"), at(2));
+    story
 }

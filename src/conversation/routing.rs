@@ -1,6 +1,7 @@
 //! What routing decided about the open contact. Pure.
 //!
-//! A decision about an older contact is stale: the withdrawal that ended it is on its way to routing.
+//! A decision about an older contact is stale: the withdrawal that ended it is on its way to routing. Only that its
+//! offer was withdrawn is still told.
 
 use crate::conversation::state::Care;
 use crate::conversation::turn::Turn;
@@ -24,10 +25,35 @@ impl Turn<'_> {
         }
         self.state.decided = Some((decision.company_id.clone(), decision.number));
         if !self.concerns_open_contact(decision) {
-            return Exit::Skipped("stale");
+            return self.late_rescission(decision);
         }
         self.take_verdict(&decision.verdict);
         Exit::Emitted
+    }
+
+    /// An offer withdrawn because its contact ended belongs to the newest contact, ended or not.
+    fn late_rescission(&mut self, decision: &RoutingDecision) -> Exit {
+        let thread = self.world.thread;
+        let ended = self.contact().is_none() && self.state.contacts > 0;
+        let conversation_id = derive::conversation_id(thread, self.state.conversations);
+        let contact_id = derive::contact_id(thread, self.state.contacts);
+        let newest = conversation_id.is_ok_and(|id| id == decision.conversation_id)
+            && contact_id.is_ok_and(|id| id == decision.contact_id);
+        match &decision.verdict {
+            RoutingVerdict::Rescinded { offer_id, agent_id } if ended && newest => {
+                let (offer_id, agent_id) = (offer_id.clone(), agent_id.clone());
+                let body = FactBody::ContactRescinded { offer_id, agent_id };
+                self.tell_of(Some(self.state.contacts), Initiator::System, self.at, body);
+                Exit::Emitted
+            }
+            RoutingVerdict::Rescinded { .. }
+            | RoutingVerdict::Queued { .. }
+            | RoutingVerdict::Offered { .. }
+            | RoutingVerdict::Accepted { .. }
+            | RoutingVerdict::Rejected { .. }
+            | RoutingVerdict::Assigned { .. }
+            | RoutingVerdict::Unassigned { .. } => Exit::Skipped("stale"),
+        }
     }
 
     fn concerns_open_contact(&self, decision: &RoutingDecision) -> bool {

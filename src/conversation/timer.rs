@@ -74,6 +74,7 @@ pub(super) fn fire_before(turn: &mut Turn<'_>, until: Timestamp) -> Result<(), E
             Timer::WindowExpiring => turn.window_expiring(due),
             Timer::WindowExpired => turn.window_expired(due),
         }
+        turn.refresh_auto_end();
     }
     Ok(())
 }
