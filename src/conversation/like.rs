@@ -37,7 +37,7 @@ impl Turn<'_> {
             FactBody::MessageUnliked { mid: mid.clone(), rejected: false }
         };
         self.tell(Initiator::Agent(command.agent_id.clone()), at, body);
-        self.state.sends.push(PendingSend {
+        self.remember_send(PendingSend {
             send_id: send_id.clone(),
             item_id: item_id.clone(),
             contact: self.contact_number(),

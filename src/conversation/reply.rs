@@ -90,11 +90,23 @@ impl Turn<'_> {
     }
 
     /// R-142 bounds what waits: beyond it, Send answers that it is too much.
-    pub(super) const fn room_for_sends(&self, more: usize) -> Result<(), Refusal> {
-        if self.state.sends.len() + more > bound::SENDS {
+    pub(super) fn room_for_sends(&self, more: usize) -> Result<(), Refusal> {
+        let open = self.state.sends.iter().filter(|send| send.doubt != Doubt::Asked);
+        if open.count() + more > bound::SENDS {
             return Err(Refusal::Overloaded);
         }
         Ok(())
+    }
+
+    /// Remembers a send; the oldest one the agent was asked about makes room.
+    pub(super) fn remember_send(&mut self, send: PendingSend) {
+        let sends = &mut self.state.sends;
+        if sends.len() >= bound::SENDS
+            && let Some(asked) = sends.iter().position(|send| send.doubt == Doubt::Asked)
+        {
+            sends.remove(asked);
+        }
+        sends.push(send);
     }
 
     /// A human reply takes up what nobody has.
@@ -131,7 +143,7 @@ impl Turn<'_> {
         let (kind, text, attachments) = shown(&part);
         let mut entry = Entry::new(send_key(&send_id), Author::Desk, kind, at);
         entry.contact = self.contact_number();
-        self.state.sends.push(PendingSend {
+        self.remember_send(PendingSend {
             send_id: send_id.clone(),
             item_id: item_id.clone(),
             contact: entry.contact,

@@ -215,3 +215,18 @@ fn r_5_a_refused_reply_changes_nothing_and_can_be_sent_again() {
     assert_eq!(story.state.sends, before.sends);
     assert_eq!(story.state.ledger, before.ledger);
 }
+
+#[test]
+fn what_waits_for_an_outcome_is_bounded_and_what_the_agent_was_asked_about_makes_room() {
+    let mut story = waiting();
+    for n in 0..64 {
+        let send = story.reply("ana", &format!("text {n}"), at(2)).sends()[0].clone();
+        if n == 0 {
+            story.outcome(&send, SendOutcome::Unknown, at(2));
+        }
+    }
+    assert_eq!(story.reply("ana", "too much", at(2)).refusal(), Some(Refusal::Overloaded));
+    story.timers(at(4));
+    assert_eq!(story.reply("ana", "fits again", at(5)).refusal(), None);
+    assert_eq!(story.state.sends.len(), 64);
+}

@@ -1,7 +1,7 @@
 //! One decision under way: the state as it becomes, and what is to be told. Pure.
 //!
 //! Facts take who, where and under whose care from the state at the moment they are told; ids are derived at
-//! the end, in [`Turn::finish`].
+//! the end, in `finish`.
 
 use crate::conversation::decide::{Effect, World};
 use crate::conversation::error::Error;
