@@ -375,3 +375,14 @@ fn layout_one_of_a_row_reads_for_ever() {
     assert!(ThreadState::decode(&[2]).is_err() && ThreadState::decode(&[]).is_err());
     assert!(thread().key().starts_with("1784"));
 }
+
+#[test]
+fn r_121_closed_and_back_within_the_limit_it_returns_to_the_same_agent() {
+    let mut story = answered();
+    story.wish("ana", close(false), at(5));
+    let step = story.hear(&text("m2", at(17)));
+    assert!(step.facts().contains(&"conversation.reopened"));
+    let RoutingAsk::Assign { agent_id, reason, .. } = step.ask() else { panic!("not assigned") };
+    assert_eq!((agent_id, reason), (agent("ana"), AssignReason::ContactInbound));
+    assert_eq!(story.status(), Some(Status::New), "until routing says so");
+}
