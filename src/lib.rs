@@ -3,6 +3,7 @@
 //! Promise: no message lost or shown twice, whatever crashes; nothing sent twice even when the answer is lost.
 
 pub mod domain;
+pub mod conversation;
 pub mod topics;
 pub mod clock;
 pub mod broker;

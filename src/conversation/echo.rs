@@ -1,0 +1,135 @@
+//! Messages the business wrote elsewhere, and how our own are told from them. Pure.
+//!
+//! | echo                                  | own send                      | then                                      |
+//! |---------------------------------------|-------------------------------|-------------------------------------------|
+//! | its mid is known as ours              | answered                      | skipped, `own_echo`                       |
+//! | looks like one, each absorbs one echo | no answer yet                 | held until the answer, at most `echo_hold`|
+//! | looks like one                        | outcome unknown               | settles it as sent                        |
+//! | held until the end                    | still no answer               | settles it as sent                        |
+//! | anything else                         |                               | native                                    |
+
+use crate::conversation::compose::echo_digest;
+use crate::conversation::error::Error;
+use crate::conversation::ledger::{Author, Entry, item_key};
+use crate::conversation::life_cycle::Began;
+use crate::conversation::state::{Care, Doubt, HeldEcho, PendingSend, Sending, bound};
+use crate::conversation::turn::Turn;
+use crate::domain::event::{Direction, Event, EventKind, MessageBody};
+use crate::domain::fact::Initiator;
+use crate::domain::routing::AssignReason;
+use crate::domain::time::{MINUTE_MS, Timestamp};
+use crate::engine::stage::Exit;
+
+/// How far the platform's clock may be behind ours for an echo to be of a send.
+const CLOCK_SKEW_MS: u64 = MINUTE_MS;
+
+impl Turn<'_> {
+    /// The business wrote, by whatever route.
+    pub(super) fn echoed(&mut self, event: &Event, body: &MessageBody) -> Result<Exit, Error> {
+        if let Some(exit) = self.repeated(event) {
+            return Ok(exit);
+        }
+        let key = item_key(event);
+        match self.state.ledger.get(key).map(|entry| entry.author) {
+            Some(Author::Desk) => return Ok(Exit::Skipped("own_echo")),
+            Some(Author::Customer | Author::NativeApp) => return Ok(Exit::Skipped("duplicate")),
+            None => (),
+        }
+        if self.state.held.iter().any(|held| held.key == key) {
+            return Ok(Exit::Skipped("duplicate"));
+        }
+        self.place_echo(event, body)
+    }
+
+    /// Settles, holds or takes as native an echo that is new.
+    fn place_echo(&mut self, event: &Event, body: &MessageBody) -> Result<Exit, Error> {
+        let at = event.occurred_at.min(self.world.now);
+        match self.looks_like(at, body).map(|send| (send.send_id.clone(), send.doubt)) {
+            Some((send_id, Doubt::Unknown { .. } | Doubt::Asked)) => {
+                self.settle(&send_id, event.mid.as_ref());
+                Ok(Exit::Emitted)
+            }
+            Some((send_id, Doubt::None)) if self.state.held.len() < bound::HELD => {
+                let until = self.world.now.plus_ms(self.account(at).echo_hold_ms.min(MINUTE_MS));
+                let event_json = serde_json::to_vec(event).map_err(|_json| Error::HeldEcho)?;
+                let key = item_key(event);
+                self.state.held.push(HeldEcho { key, send_id, until, event: event_json });
+                Ok(Exit::Emitted)
+            }
+            Some((_, Doubt::None)) | None => self.native(event, body, at),
+        }
+    }
+
+    /// The oldest own send without result that an echo may be of; each absorbs one.
+    fn looks_like(&self, at: Timestamp, body: &MessageBody) -> Option<&PendingSend> {
+        let seen = echo_digest(body);
+        let alike = self.state.sends.iter().filter(|send| match &send.what {
+            Sending::Words { digest, human: _ } => *digest == seen,
+            Sending::Heart { .. } => false,
+        });
+        let possible = alike.filter(|send| {
+            at.plus_ms(CLOCK_SKEW_MS) >= send.requested_at
+                && !self.state.held.iter().any(|held| held.send_id == send.send_id)
+        });
+        possible.min_by_key(|send| send.requested_at)
+    }
+
+    /// Somebody of the business wrote in the app.
+    fn native(&mut self, event: &Event, body: &MessageBody, at: Timestamp) -> Result<Exit, Error> {
+        if !self.account(at).echo {
+            return Ok(Exit::Skipped("echo_disabled"));
+        }
+        let initiator = Initiator::NativeApp;
+        let began = self.join_or_start(Direction::Outbound, &initiator, at);
+        let number = self.contact_number();
+        let mut entry = Entry::new(item_key(event), Author::NativeApp, body.content.kind, at);
+        entry.contact = number;
+        self.count_item(at, true);
+        self.show(event, body, entry, &initiator)?;
+        self.answer_for_good(&initiator, at, number);
+        self.route_echo(began, at);
+        Ok(Exit::Emitted)
+    }
+
+    /// A contact an echo began stays with its agent, or is routed while that is wished.
+    fn route_echo(&mut self, began: Began, at: Timestamp) {
+        match (began, self.agent()) {
+            (Began::Joined, _) => (),
+            (Began::Now, Some(agent_id)) => self.assign(agent_id, AssignReason::ContactInbound),
+            (Began::Now, None) => {
+                if self.account(at).route_on_echo_only {
+                    self.enqueue(at);
+                } else if let Some(contact) = self.contact_mut() {
+                    contact.care = Care::Unasked;
+                }
+            }
+        }
+    }
+
+    /// An echo waited long enough: the send it looks like went out.
+    pub(super) fn end_hold(&mut self, due: Timestamp) -> Result<(), Error> {
+        let over = |held: &HeldEcho| held.until <= due;
+        let Some(place) = self.state.held.iter().position(over) else { return Ok(()) };
+        let held = self.state.held.remove(place);
+        if self.state.sends.iter().any(|send| send.send_id == held.send_id) {
+            let event: Event = read(&held)?;
+            self.settle(&held.send_id, event.mid.as_ref());
+            return Ok(());
+        }
+        self.release(&held)
+    }
+
+    /// A held echo is not of the send it looked like: of another, or native.
+    pub(super) fn release(&mut self, held: &HeldEcho) -> Result<(), Error> {
+        let event: Event = read(held)?;
+        if let EventKind::MessageEchoed(body) = &event.kind {
+            self.place_echo(&event, body)?;
+        }
+        Ok(())
+    }
+}
+
+/// The event of a held echo.
+pub(super) fn read(held: &HeldEcho) -> Result<Event, Error> {
+    serde_json::from_slice(&held.event).map_err(|_json| Error::HeldEcho)
+}

@@ -1,0 +1,199 @@
+//! The conversation stage: records in, records out, one row a thread.
+//!
+//! | reads               | key    | writes             | key        |
+//! |---------------------|--------|--------------------|------------|
+//! | `events.normalized` | thread | `timeline`         | thread     |
+//! | `desk.commands`     | thread | `conversations`    | thread     |
+//! | `routing.decisions` | thread | `routing.requests` | company    |
+//! | `outbound.results`  | thread | `outbound.sends`   | account    |
+//! |                     |        | `command.results`  | command    |
+//!
+//! The row's key is the thread's key. Not here: any rule (`decide`).
+
+use serde::de::DeserializeOwned;
+
+use crate::broker::record::{CloudEvent, Output, Record, header};
+use crate::conversation::decide::{Decision, Effect, Input, World, decide};
+use crate::conversation::error::Error;
+use crate::conversation::state::ThreadState;
+use crate::domain::command::DeskCommand;
+use crate::domain::derive::digest;
+use crate::domain::event::{DeadLetterReason, Event};
+use crate::domain::outbound::SendResult;
+use crate::domain::routing::RoutingDecision;
+use crate::domain::thread::Thread;
+use crate::domain::time::Timestamp;
+use crate::engine::context::{Context, StateError};
+use crate::engine::stage::{Exit, RowError, Stage};
+use crate::topics::Topic;
+
+/// `ce_source` of what this stage writes.
+const SOURCE: &str = "/dmstream/conversation";
+
+/// The stage.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ConversationStage;
+
+/// What a record says, and about which thread.
+enum Read {
+    Event(Box<Event>, Option<Thread>),
+    Command(DeskCommand),
+    Routing(RoutingDecision),
+    Outcome(SendResult),
+}
+
+impl Read {
+    fn parse(record: &Record) -> Option<Self> {
+        match record.topic {
+            Topic::EventsNormalized => {
+                let event: Box<Event> = json(record)?;
+                let thread = event.thread();
+                Some(Self::Event(event, thread))
+            }
+            Topic::DeskCommands => json(record).map(Self::Command),
+            Topic::RoutingDecisions => json(record).map(Self::Routing),
+            Topic::OutboundResults => json(record).map(Self::Outcome),
+            Topic::WebhooksRaw
+            | Topic::AgentsCommands
+            | Topic::CommandResults
+            | Topic::RoutingRequests
+            | Topic::Agents
+            | Topic::OutboundSends
+            | Topic::Timeline
+            | Topic::Conversations
+            | Topic::Customers
+            | Topic::Settings
+            | Topic::DeadLetters
+            | Topic::ConversationChangelog
+            | Topic::RouteChangelog
+            | Topic::SendChangelog => None,
+        }
+    }
+
+    const fn thread(&self) -> Option<&Thread> {
+        match self {
+            Self::Event(_, thread) => thread.as_ref(),
+            Self::Command(command) => Some(&command.thread),
+            Self::Routing(decision) => Some(&decision.thread),
+            Self::Outcome(result) => Some(&result.thread),
+        }
+    }
+
+    const fn input(&self) -> Input<'_> {
+        match self {
+            Self::Event(event, _) => Input::Event(event),
+            Self::Command(command) => Input::Command(command),
+            Self::Routing(decision) => Input::Routing(decision),
+            Self::Outcome(result) => Input::Outcome(result),
+        }
+    }
+}
+
+fn json<T: DeserializeOwned>(record: &Record) -> Option<T> {
+    serde_json::from_slice(record.bytes()).ok()
+}
+
+impl Stage for ConversationStage {
+    type Row = ThreadState;
+    type Action = ();
+    type Completion = ();
+
+    fn apply(
+        &mut self,
+        record: &Record,
+        context: &mut Context<'_, Self>,
+    ) -> Result<Exit, StateError> {
+        let Some(read) = Read::parse(record) else {
+            return Ok(Exit::Rejected(DeadLetterReason::BadRecord));
+        };
+        // What names no thread (an account's policy, a test) is no conversation's concern.
+        let Some(thread) = read.thread().cloned() else { return Ok(Exit::Skipped("ignored")) };
+        let trace = record.headers.text(header::TRACE_PARENT);
+        match step(&thread, &read.input(), trace, context)? {
+            Ok(exit) => Ok(exit),
+            Err(error) => Ok(Exit::Rejected(error.remedy())),
+        }
+    }
+
+    fn fire(&mut self, key: &[u8], context: &mut Context<'_, Self>) -> Result<(), StateError> {
+        let key = std::str::from_utf8(key);
+        let thread = key.map_err(|error| RowError::Malformed(error.to_string()))?;
+        let thread =
+            Thread::from_key(thread).map_err(|error| RowError::Malformed(error.to_string()))?;
+        match step(&thread, &Input::Timer, None, context)? {
+            Ok(_) => Ok(()),
+            Err(error) => Err(StateError::Row(RowError::Malformed(error.to_string()))),
+        }
+    }
+
+    fn complete(&mut self, (): (), _context: &mut Context<'_, Self>) -> Result<(), StateError> {
+        Ok(())
+    }
+}
+
+/// Decides one input on one thread, and writes what it did.
+fn step(
+    thread: &Thread,
+    input: &Input<'_>,
+    trace: Option<&str>,
+    context: &mut Context<'_, ConversationStage>,
+) -> Result<Result<Exit, Error>, StateError> {
+    let key = thread.key();
+    let before = context.get(key.as_bytes())?;
+    let known = before.is_some();
+    let world = World { thread, settings: context.settings(), now: context.now() };
+    let Decision { state, effects, exit } = match decide(before.unwrap_or_default(), input, &world)
+    {
+        Ok(decision) => decision,
+        Err(error) => return Ok(Err(error)),
+    };
+    let now = context.now();
+    for effect in &effects {
+        context.emit(output(&key, effect, (now, trace))?);
+    }
+    // A repeated event changes nothing; a thread nothing was ever said in is not kept.
+    if known || state != ThreadState::default() {
+        context.put(key.as_bytes(), state);
+    }
+    Ok(Ok(exit))
+}
+
+/// An effect as a record.
+fn output(
+    key: &str,
+    effect: &Effect,
+    (now, trace): (Timestamp, Option<&str>),
+) -> Result<Output, serde_json::Error> {
+    let event = |id, kind, time| CloudEvent { id, kind, source: SOURCE, time, traceparent: trace };
+    match effect {
+        Effect::Fact(fact) => {
+            let about = event(fact.fact_id.as_str(), fact.body.name(), fact.recorded_at);
+            Output::event(Topic::Timeline, key, &about, fact)
+        }
+        Effect::Routing(ask) => {
+            let id = request_id(key, ask.contact_id.as_str(), &serde_json::to_string(ask)?);
+            let about = event(&id, ask.ask.name(), ask.requested_at);
+            Output::event(Topic::RoutingRequests, ask.company_id.as_str(), &about, ask)
+        }
+        Effect::Send(send) => {
+            let about = event(send.send_id.as_str(), send.part.name(), send.requested_at);
+            Output::event(Topic::OutboundSends, send.thread.account_id.as_str(), &about, send)
+        }
+        Effect::Result(result) => {
+            let id = result.command_id.as_str();
+            let about = event(id, "command.result", result.decided_at);
+            Output::event(Topic::CommandResults, id, &about, result)
+        }
+        Effect::Snapshot(snapshot) => {
+            let number = snapshot.as_of_number.to_string();
+            let id = request_id(key, snapshot.conversation_id.as_str(), &number);
+            let about = event(&id, "conversation.snapshot", now);
+            Output::event(Topic::Conversations, key, &about, snapshot)
+        }
+    }
+}
+
+/// A stable id of a record that has none of its own.
+fn request_id(key: &str, about: &str, what: &str) -> String {
+    format!("rq-{:032x}", digest(&[key, about, what]))
+}

@@ -1,0 +1,212 @@
+//! What the person wrote: messages, story replies, mentions, postbacks. Pure.
+
+use crate::conversation::early::Waited;
+use crate::conversation::error::Error;
+use crate::conversation::ledger::{Author, Entry, item_key};
+use crate::conversation::seen::Memory;
+use crate::conversation::state::Preview;
+use crate::conversation::turn::Turn;
+use crate::conversation::window::STORY_MS;
+use crate::domain::derive;
+use crate::domain::event::{Content, ContentKind, Direction, Event, MessageBody};
+use crate::domain::fact::{FactBody, Initiator, Item};
+use crate::domain::id::MessageId;
+use crate::domain::settings::StoryMentions;
+use crate::domain::time::Timestamp;
+use crate::engine::stage::Exit;
+
+/// Shown for what was unsent.
+pub(super) const DELETED_TEXT: &str = "Message was deleted";
+/// Longest preview, in code points.
+const PREVIEW_CHARS: usize = 80;
+
+impl Turn<'_> {
+    /// Remembers an event; `Some` when it was applied before.
+    pub(super) fn repeated(&mut self, event: &Event) -> Option<Exit> {
+        let digest = derive::digest(&["event", event.event_id.as_str()]);
+        match self.state.seen_events.recall(digest, event.occurred_at) {
+            Memory::Repeated => Some(Exit::Skipped("duplicate")),
+            Memory::Forgotten => Some(Exit::Skipped("stale")),
+            Memory::New => {
+                self.state.seen_events.remember(digest, event.occurred_at);
+                None
+            }
+        }
+    }
+
+    /// A button's tap is a message.
+    pub(super) fn postback(&mut self, event: &Event, title: Option<&str>) -> Result<Exit, Error> {
+        let content = Content { kind: ContentKind::Text, text: title.map(str::to_owned) };
+        let body = MessageBody {
+            content,
+            attachments: Vec::new(),
+            reply_to_mid: None,
+            story: None,
+            quick_reply: None,
+            referral: None,
+            standby: false,
+            to_self: false,
+            folder: None,
+            app_id: None,
+        };
+        self.received(event, &body)
+    }
+
+    /// The person wrote.
+    pub(super) fn received(&mut self, event: &Event, body: &MessageBody) -> Result<Exit, Error> {
+        let key = item_key(event);
+        if let Some(exit) = self.repeated(event) {
+            return Ok(exit);
+        }
+        if self.state.ledger.get(key).is_some() {
+            return Ok(Exit::Skipped("duplicate"));
+        }
+        let mention = body.content.kind == ContentKind::StoryMention;
+        let mentions = self.account(self.at).story_mentions;
+        match mentions {
+            StoryMentions::Ignore if mention => return Ok(Exit::Skipped("ignored")),
+            StoryMentions::TimelineOnly if mention => {
+                let customer = Initiator::Customer;
+                self.know_customer(&customer, self.at);
+                let entry = Entry::new(key, Author::Customer, body.content.kind, self.at);
+                self.show(event, body, entry, &customer)?;
+            }
+            StoryMentions::Ignore
+            | StoryMentions::TimelineOnly
+            | StoryMentions::CreateConversation => self.inbound(event, body, key)?,
+        }
+        Ok(Exit::Emitted)
+    }
+
+    /// An inbound item in a contact.
+    fn inbound(&mut self, event: &Event, body: &MessageBody, key: u128) -> Result<(), Error> {
+        let at = self.at;
+        let began = self.join_or_start(Direction::Inbound, &Initiator::Customer, at);
+        let mut entry = Entry::new(key, Author::Customer, body.content.kind, at);
+        entry.contact = self.contact_number();
+        self.count_item(at, false);
+        self.show(event, body, entry, &Initiator::Customer)?;
+        self.state.last_inbound_at = self.state.last_inbound_at.max(Some(at));
+        self.opened(at);
+        self.inbound_waits(at);
+        self.route_inbound(began, at);
+        Ok(())
+    }
+
+    /// Puts an item of the platform in the ledger and the timeline, with what had waited for it.
+    pub(super) fn show(
+        &mut self,
+        event: &Event,
+        body: &MessageBody,
+        mut entry: Entry,
+        initiator: &Initiator,
+    ) -> Result<(), Error> {
+        let at = entry.occurred_at;
+        let waited = self.apply_waiting(&mut entry);
+        let has_story =
+            matches!(body.content.kind, ContentKind::StoryMention | ContentKind::StoryReply);
+        entry.story_expires_at = has_story.then(|| at.plus_ms(STORY_MS));
+        let item = item(&self.world.thread.key(), event, body, (&entry, waited.edit.as_ref()))?;
+        self.preview(&entry, item.text.as_deref(), body);
+        let (deleted, expires_at) = (entry.deleted, entry.story_expires_at);
+        let author = entry.author;
+        self.state.ledger.insert(entry);
+        let fact = match author {
+            Author::Customer => FactBody::MessageReceived(item),
+            Author::NativeApp | Author::Desk => FactBody::MessageSent(item),
+        };
+        self.tell(initiator.clone(), at, fact);
+        let Some(mid) = &event.mid else { return Ok(()) };
+        self.tell_waited(mid, at, waited, initiator);
+        if let Some(expires_at) = expires_at.filter(|_| !deleted && author == Author::Customer) {
+            self.story_shown(mid, expires_at);
+        }
+        Ok(())
+    }
+
+    /// Tells what had waited for an item.
+    pub(super) fn tell_waited(
+        &mut self,
+        mid: &MessageId,
+        sent_at: Timestamp,
+        waited: Waited,
+        author: &Initiator,
+    ) {
+        if let Some((text, num_edit)) = waited.edit {
+            let body = FactBody::MessageEdited { mid: mid.clone(), text, num_edit };
+            self.tell(author.clone(), sent_at, body);
+        }
+        if let Some((at, emoji)) = waited.reaction
+            && self.company(at).show_customer_reactions
+        {
+            let body = FactBody::ReactionAdded { mid: mid.clone(), emoji };
+            self.tell(Initiator::Customer, at, body);
+        }
+        if waited.read {
+            self.read_up_to(sent_at);
+        }
+    }
+
+    /// The newest inbound item is the preview.
+    fn preview(&mut self, entry: &Entry, text: Option<&str>, body: &MessageBody) {
+        let order = Some((entry.occurred_at, entry.key));
+        if entry.author == Author::Customer && order > self.state.preview.of {
+            let label = || label(body).to_owned();
+            let text = if entry.deleted {
+                DELETED_TEXT.to_owned()
+            } else {
+                text.map(shortened).filter(|text| !text.trim().is_empty()).unwrap_or_else(label)
+            };
+            self.state.preview = Preview { of: order, text };
+        }
+    }
+}
+
+/// The item as the timeline shows it; of a deleted one nothing that was said.
+fn item(
+    thread: &str,
+    event: &Event,
+    body: &MessageBody,
+    (entry, edit): (&Entry, Option<&(String, u32)>),
+) -> Result<Item, Error> {
+    let name = event.mid.as_ref().map_or(event.event_id.as_str(), MessageId::as_str);
+    let said = !entry.deleted;
+    let text = edit.map(|(text, _)| text.clone()).or_else(|| body.content.text.clone());
+    Ok(Item {
+        item_id: derive::item_id(&[thread, "item", name])?,
+        mid: event.mid.clone(),
+        send_id: None,
+        kind: body.content.kind,
+        text: text.filter(|_| said),
+        attachments: if said { body.attachments.clone() } else { Vec::new() },
+        reply_to_mid: body.reply_to_mid.clone(),
+        story: body.story.clone().filter(|_| said),
+        story_expires_at: entry.story_expires_at,
+        deleted: entry.deleted,
+        standby: body.standby,
+    })
+}
+
+/// The first code points of a text.
+pub(super) fn shortened(text: &str) -> String {
+    text.chars().take(PREVIEW_CHARS).collect()
+}
+
+/// What stands for an item without words.
+fn label(body: &MessageBody) -> &'static str {
+    match body.content.kind {
+        ContentKind::StoryMention => "Story mention",
+        ContentKind::StoryReply => "Story reply",
+        ContentKind::StoryShare => "Shared story",
+        ContentKind::Share => "Shared post",
+        ContentKind::Like => "❤️",
+        ContentKind::Media => match body.attachments.first().map(|first| first.kind.as_str()) {
+            Some("image") => "Photo",
+            Some("video") => "Video",
+            Some("audio") => "Voice message",
+            Some(_) | None => "Attachment",
+        },
+        ContentKind::Text | ContentKind::Template | ContentKind::Empty => "Message",
+        ContentKind::Unsupported | ContentKind::Unknown => "Unsupported message",
+    }
+}

@@ -1,0 +1,64 @@
+//! One thread's rules: what an event, a command, a routing decision, a send's outcome or the time does to it.
+//!
+//! Promise: the same inputs give the same facts, whatever the speed of processing; nothing applied twice; the same
+//! platform events in any order end in the same items, reply window and clock.
+//!
+//! | file        | decides                                                                 |
+//! |-------------|-------------------------------------------------------------------------|
+//! | `decide`    | the one total function: earlier timers, the input, timers it made due   |
+//! | `item`      | what the person wrote                                    |
+//! | `echo`      | what the business wrote elsewhere                        |
+//! | `change`    | deletes, edits, reactions, reads           |
+//! | `early`     | the same, when they come before their message                           |
+//! | `wish`      | commands that send nothing                         |
+//! | `reply`     | Send, and its texts and links            |
+//! | `like`      | hearts of agents                                         |
+//! | `outcome`   | what became of a send                                     |
+//! | `routing`   | what routing decided                                      |
+//! | `life_cycle`| conversations and contacts begin and end                 |
+//! | `sla`       | the due date                                             |
+//! | `window`    | reply window and stories                   |
+//!
+//! Not here: who gets a conversation (`route`), calling Instagram (`send`), names and merges (`profile`).
+
+pub mod state;
+pub mod ledger;
+pub mod seen;
+pub mod row;
+pub mod error;
+pub mod turn;
+pub mod decide;
+pub mod invariant;
+pub mod edge;
+mod timer;
+mod item;
+mod echo;
+mod change;
+mod early;
+mod wish;
+mod reply;
+mod compose;
+mod like;
+mod outcome;
+mod routing;
+mod life_cycle;
+mod sla;
+mod window;
+
+pub use decide::{Decision, Effect, Input, decide};
+pub use edge::ConversationStage;
+pub use error::Error;
+pub use state::ThreadState;
+
+#[cfg(test)]
+mod rehearsed;
+#[cfg(test)]
+mod rules_test;
+#[cfg(test)]
+mod change_test;
+#[cfg(test)]
+mod reply_test;
+#[cfg(test)]
+mod echo_test;
+#[cfg(test)]
+mod property_test;

@@ -1,0 +1,206 @@
+//! Send: a reply becomes parts on their way. Pure.
+
+use crate::conversation::compose;
+use crate::conversation::error::Error;
+use crate::conversation::ledger::{Author, Entry};
+use crate::conversation::outcome::send_key;
+use crate::conversation::seen::Memory;
+use crate::conversation::state::{Doubt, PendingSend, Phase, Sending, bound};
+use crate::conversation::turn::Turn;
+use crate::conversation::window::UNTAGGED_MS;
+use crate::domain::command::{DeskCommand, Refusal};
+use crate::domain::derive;
+use crate::domain::event::{Attachment, ContentKind, Direction};
+use crate::domain::fact::{FactBody, Initiator, Item};
+use crate::domain::id::{ClientMessageId, ItemId};
+use crate::domain::outbound::{OutboundSend, SendPart};
+use crate::domain::routing::AssignReason;
+use crate::domain::time::Timestamp;
+
+/// A reply as the agent pressed Send.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Draft<'a> {
+    pub(super) client_message_id: &'a ClientMessageId,
+    pub(super) text: &'a str,
+    pub(super) image_urls: &'a [String],
+    pub(super) automatic: bool,
+}
+
+impl Turn<'_> {
+    /// An agent, or a rule, pressed Send.
+    pub(super) fn reply(
+        &mut self,
+        command: &DeskCommand,
+        draft: Draft<'_>,
+    ) -> Result<Option<Refusal>, Error> {
+        let name = draft.client_message_id.as_str();
+        let digest = derive::digest(&["client", name]);
+        if self.state.seen_commands.recall(digest, self.at) == Memory::Repeated {
+            return Ok(None);
+        }
+        let (parts, expires_at) = match self.sendable(command, draft) {
+            Ok(sendable) => sendable,
+            Err(refusal) => return Ok(Some(refusal)),
+        };
+        self.state.seen_commands.remember(digest, self.at);
+        let item_id = derive::item_id(&[&self.world.thread.key(), "client", name])?;
+        let human = !draft.automatic;
+        if human {
+            self.take_up(command);
+        }
+        for (place, part) in parts.into_iter().enumerate() {
+            self.send_part(command, (&item_id, place), part, (human, expires_at))?;
+        }
+        if human {
+            if let Some(contact) = self.contact_mut() {
+                contact.agent_replied = true;
+            }
+            self.answer_for_now(Initiator::Agent(command.agent_id.clone()), self.at);
+        }
+        Ok(None)
+    }
+
+    /// The parts to send and the last moment to try, or why not.
+    fn sendable(
+        &self,
+        command: &DeskCommand,
+        draft: Draft<'_>,
+    ) -> Result<(Vec<SendPart>, Timestamp), Refusal> {
+        let window = self.state.window.ok_or(Refusal::CannotInitiate)?;
+        self.current(command)?;
+        self.not_closed()?;
+        let link_format = self.company(self.at).link_format;
+        let parts = compose::parts(draft.text, draft.image_urls, link_format)?;
+        let human_until = window.opened_at.plus_ms(self.window_ms(self.at));
+        let expires_at = if draft.automatic {
+            human_until.min(window.opened_at.plus_ms(UNTAGGED_MS))
+        } else {
+            human_until
+        };
+        if self.at > expires_at {
+            let automatic_late = draft.automatic && self.at <= human_until;
+            return Err(if automatic_late {
+                Refusal::AutomationWindowExpired
+            } else {
+                Refusal::ReplyWindowExpired
+            });
+        }
+        self.room_for_sends(parts.len())?;
+        Ok((parts, expires_at))
+    }
+
+    /// R-142 bounds what waits: beyond it, Send answers that it is too much.
+    pub(super) fn room_for_sends(&self, more: usize) -> Result<(), Refusal> {
+        let open = self.state.sends.iter().filter(|send| send.doubt != Doubt::Asked);
+        if open.count() + more > bound::SENDS {
+            return Err(Refusal::Overloaded);
+        }
+        Ok(())
+    }
+
+    /// Remembers a send; the oldest one the agent was asked about makes room.
+    pub(super) fn remember_send(&mut self, send: PendingSend) {
+        let sends = &mut self.state.sends;
+        if sends.len() >= bound::SENDS
+            && let Some(asked) = sends.iter().position(|send| send.doubt == Doubt::Asked)
+        {
+            sends.remove(asked);
+        }
+        sends.push(send);
+    }
+
+    /// A human reply takes up what nobody has.
+    fn take_up(&mut self, command: &DeskCommand) {
+        let (at, agent_id) = (self.at, command.agent_id.clone());
+        let Some(conversation) = &self.state.conversation else { return };
+        let unassigned = conversation.agent.is_none();
+        match &conversation.phase {
+            Phase::Waiting => {
+                if conversation.agent.as_ref() != Some(&agent_id) {
+                    self.unassign(at);
+                }
+                if let Some(conversation) = &mut self.state.conversation {
+                    conversation.agent = Some(agent_id.clone());
+                }
+                let initiator = Initiator::Agent(agent_id.clone());
+                self.start_contact(Direction::Outbound, &initiator, at);
+                self.assign(agent_id, AssignReason::MessageOutbound);
+            }
+            Phase::Live(_) if unassigned => self.assign(agent_id, AssignReason::MessageOutbound),
+            Phase::Live(_) | Phase::Closed { .. } => (),
+        }
+    }
+
+    fn send_part(
+        &mut self,
+        command: &DeskCommand,
+        (item_id, place): (&ItemId, usize),
+        part: SendPart,
+        (human, expires_at): (bool, Timestamp),
+    ) -> Result<(), Error> {
+        let send_id = derive::send_id(item_id, place)?;
+        let at = self.at;
+        let (kind, text, attachments) = shown(&part);
+        let mut entry = Entry::new(send_key(&send_id), Author::Desk, kind, at);
+        entry.contact = self.contact_number();
+        self.remember_send(PendingSend {
+            send_id: send_id.clone(),
+            item_id: item_id.clone(),
+            contact: entry.contact,
+            what: Sending::Words {
+                digest: compose::words_digest(&part).unwrap_or_default(),
+                human,
+            },
+            requested_at: at,
+            agent_id: command.agent_id.clone(),
+            doubt: Doubt::None,
+        });
+        self.state.ledger.insert(entry);
+        self.count_item(at, false);
+        let initiator =
+            if human { Initiator::Agent(command.agent_id.clone()) } else { Initiator::System };
+        let item = Item {
+            item_id: item_id.clone(),
+            mid: None,
+            send_id: Some(send_id.clone()),
+            kind,
+            text,
+            attachments,
+            reply_to_mid: None,
+            story: None,
+            story_expires_at: None,
+            deleted: false,
+            standby: false,
+        };
+        self.tell(initiator, at, FactBody::MessageQueued(item));
+        let opened_at = self.state.window.map_or(at, |window| window.opened_at);
+        self.send(OutboundSend {
+            part,
+            send_id,
+            item_id: item_id.clone(),
+            thread: self.world.thread.clone(),
+            conversation_id: command.conversation_id.clone(),
+            requested_at: at,
+            expires_at,
+            tag_from_at: opened_at.plus_ms(UNTAGGED_MS + 1),
+            automatic: !human,
+        });
+        Ok(())
+    }
+}
+
+/// A part as the timeline shows it.
+fn shown(part: &SendPart) -> (ContentKind, Option<String>, Vec<Attachment>) {
+    match part {
+        SendPart::Text { text } => (ContentKind::Text, Some(text.clone()), Vec::new()),
+        SendPart::Images { urls } => {
+            let image = |url: &String| Attachment {
+                kind: "image".to_owned(),
+                url: Some(url.clone()),
+                ..Attachment::default()
+            };
+            (ContentKind::Media, None, urls.iter().map(image).collect())
+        }
+        SendPart::React { .. } | SendPart::Unreact { .. } => (ContentKind::Like, None, Vec::new()),
+    }
+}

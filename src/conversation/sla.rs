@@ -1,0 +1,168 @@
+//! The due date: when an answer is due, what clears it, what brings it back. Pure.
+//!
+//! An inbound item is *answered* by a confirmed human outbound at or after its time, and *answered for now* by a reply
+//! that has not failed yet. The first unanswered item runs the due date; one answered only for now suspends it.
+
+use crate::conversation::ledger::Author;
+use crate::conversation::state::{Due, PendingSend};
+use crate::conversation::turn::Turn;
+use crate::domain::fact::{FactBody, Fulfilment, Initiator};
+use crate::domain::time::Timestamp;
+
+/// The one due first; the earlier wins.
+fn earlier(one: Option<Due>, other: Due) -> Due {
+    one.filter(|one| one.due_at <= other.due_at).unwrap_or(other)
+}
+
+impl Turn<'_> {
+    /// The due date of an item.
+    fn due_since(&self, since: Timestamp) -> Due {
+        let company = self.company(since);
+        let target_ms = self.account(since).account_sla_ms.unwrap_or(company.inbox_sla_ms);
+        let share_ms = target_ms.saturating_mul(u64::from(company.sla_due_soon_permille)) / 1000;
+        let due_at = since.plus_ms(target_ms);
+        let soon_at = (self.at <= due_at).then(|| due_at.minus_ms(share_ms));
+        Due { since, due_at, soon_at, breached: false }
+    }
+
+    /// The newest reply that has not failed yet.
+    fn answered_for_now(&self) -> Option<Timestamp> {
+        let replies = self.state.sends.iter().filter(|send| send.answers_for_now());
+        replies.map(|send: &PendingSend| send.requested_at).max()
+    }
+
+    /// When an inbound item of this time would be due, if it waits.
+    pub(super) fn would_be_due(&self, occurred_at: Timestamp) -> Option<Timestamp> {
+        let answered = self.state.answered_up_to.max(self.answered_for_now());
+        let waits = answered.is_none_or(|answered| occurred_at > answered);
+        waits.then(|| self.due_since(occurred_at).due_at)
+    }
+
+    /// An inbound item came.
+    pub(super) fn inbound_waits(&mut self, occurred_at: Timestamp) {
+        if self.state.answered_up_to.is_some_and(|answered| occurred_at <= answered) {
+            return;
+        }
+        let due = self.due_since(occurred_at);
+        let for_now = self.answered_for_now().is_some_and(|answered| occurred_at <= answered);
+        let Some(contact) = self.contact_mut() else { return };
+        if for_now {
+            contact.suspended = Some(earlier(contact.suspended, due));
+        } else if contact.due.is_none_or(|running| due.due_at < running.due_at) {
+            contact.due = Some(due);
+            let (at, due_at) = (occurred_at, due.due_at);
+            self.tell(Initiator::Customer, at, FactBody::SlaStarted { due_at });
+        }
+    }
+
+    /// A reply was sent: clears for now what it answers.
+    pub(super) fn answer_for_now(&mut self, initiator: Initiator, at: Timestamp) {
+        let Some(contact) = self.contact_mut() else { return };
+        if let Some(due) = contact.due.filter(|due| due.since <= at) {
+            contact.due = None;
+            contact.suspended = Some(earlier(contact.suspended, due));
+            self.tell(initiator, at, FactBody::SlaCleared { due_at: due.due_at });
+        }
+        self.find_waiting();
+    }
+
+    /// A human outbound is certain: clears what it answers for good.
+    pub(super) fn answer_for_good(&mut self, initiator: &Initiator, at: Timestamp, sent_in: u32) {
+        self.state.answered_up_to = self.state.answered_up_to.max(Some(at));
+        let parting = self.state.parting.filter(|parting| parting.contact == sent_in);
+        let mut met: Option<Due> = None;
+        if let Some(contact) = self.contact_mut() {
+            contact.last_out_at = contact.last_out_at.max(Some(at));
+            let suspended = contact.suspended.take_if(|due| due.since <= at);
+            let running = contact.due.take_if(|due| due.since <= at);
+            if let Some(due) = running {
+                met = Some(due);
+                self.tell(initiator.clone(), at, FactBody::SlaCleared { due_at: due.due_at });
+            }
+            met = suspended.map(|due| earlier(met, due)).or(met);
+        }
+        if let Some(due) = met {
+            self.tell(initiator.clone(), at, fulfilled(Fulfilment::Responded, at, due.due_at));
+        } else if let Some(parting) = parting {
+            self.state.parting = None;
+            let body = fulfilled(Fulfilment::Responded, at, parting.due_at);
+            self.tell_of(Some(parting.contact), initiator.clone(), at, body);
+        }
+        self.find_waiting();
+    }
+
+    /// Items that still wait after a clear have a due date of their own (R-76: newer ones stay due).
+    fn find_waiting(&mut self) {
+        let (answered, for_now) = (self.state.answered_up_to, self.answered_for_now());
+        let number = self.contact_number();
+        let first_after = |after: Option<Timestamp>| {
+            let items = self.state.ledger.entries().iter();
+            let mut waiting = items.filter(|entry| {
+                entry.author == Author::Customer
+                    && entry.contact == number
+                    && after.is_none_or(|after| entry.occurred_at > after)
+            });
+            waiting.next().map(|entry| entry.occurred_at)
+        };
+        let running = first_after(answered.max(for_now)).map(|since| self.due_since(since));
+        let covered = first_after(answered).filter(|since| for_now.is_some_and(|at| *since <= at));
+        let suspended = covered.map(|since| self.due_since(since));
+        let at = self.at;
+        let Some(contact) = self.contact_mut() else { return };
+        contact.suspended = contact.suspended.or(suspended);
+        if contact.due.is_none()
+            && let Some(due) = running
+        {
+            contact.due = Some(due);
+            self.tell(Initiator::System, at, FactBody::SlaStarted { due_at: due.due_at });
+        }
+    }
+
+    /// A reply did not go out: the old due date returns, unless another reply still answers it.
+    pub(super) fn reinstate(&mut self) {
+        let (at, for_now) = (self.at, self.answered_for_now());
+        let Some(contact) = self.contact_mut() else { return };
+        let lost = |due: &mut Due| for_now.is_none_or(|answered| due.since > answered);
+        let Some(mut due) = contact.suspended.take_if(lost) else { return };
+        due.soon_at = due.soon_at.filter(|_| due.due_at >= at);
+        contact.due = Some(earlier(contact.due, due));
+        self.tell(Initiator::System, at, FactBody::SlaReinstated { due_at: due.due_at });
+    }
+
+    /// The contact ends: no due date outlives it.
+    pub(super) fn stop_clock(&mut self, initiator: &Initiator, at: Timestamp) {
+        let Some(contact) = self.contact_mut() else { return };
+        let (running, suspended) = (contact.due.take(), contact.suspended.take());
+        let number = contact.number;
+        if let Some(due) = suspended {
+            self.state.parting =
+                Some(super::state::Parting { contact: number, due_at: due.due_at });
+        }
+        if let Some(due) = running {
+            self.tell(initiator.clone(), at, FactBody::SlaCleared { due_at: due.due_at });
+            let body = fulfilled(Fulfilment::Canceled, at, due.due_at);
+            self.tell(initiator.clone(), at, body);
+        }
+    }
+
+    /// The due date is near.
+    pub(super) fn due_soon(&mut self, at: Timestamp) {
+        let Some(due) = self.contact_mut().and_then(|contact| contact.due.as_mut()) else { return };
+        due.soon_at = None;
+        let due_at = due.due_at;
+        self.tell(Initiator::System, at, FactBody::SlaDueSoon { due_at });
+    }
+
+    /// The due date passed.
+    pub(super) fn breach(&mut self, at: Timestamp) {
+        let Some(due) = self.contact_mut().and_then(|contact| contact.due.as_mut()) else { return };
+        due.breached = true;
+        due.soon_at = None;
+        let due_at = due.due_at;
+        self.tell(Initiator::System, at, FactBody::SlaBreached { due_at });
+    }
+}
+
+const fn fulfilled(how: Fulfilment, fulfilled_at: Timestamp, due_at: Timestamp) -> FactBody {
+    FactBody::ContactFulfilled { how, fulfilled_at, due_at: Some(due_at) }
+}

@@ -1,0 +1,245 @@
+//! One decision under way: the state as it becomes, and what is to be told. Pure.
+//!
+//! Facts take who, where and under whose care from the state at the moment they are told; ids are derived at
+//! the end, in `finish`.
+
+use crate::conversation::decide::{Effect, World};
+use crate::conversation::error::Error;
+use crate::conversation::state::{Contact, Conversation, ThreadState};
+use crate::domain::command::{CommandResult, Refusal};
+use crate::domain::derive;
+use crate::domain::fact::{Channel, ConversationSnapshot, Fact, FactBody, Initiator};
+use crate::domain::id::{AgentId, CommandId, CompanyId, InboxId};
+use crate::domain::outbound::OutboundSend;
+use crate::domain::routing::{RoutingAsk, RoutingRequest};
+use crate::domain::settings::{AccountSettings, CompanySettings};
+use crate::domain::time::Timestamp;
+
+/// Name shown until a profile gives one.
+pub const PLACEHOLDER_NAME: &str = "Instagram user";
+
+/// A fact before its ids.
+#[derive(Debug)]
+struct Draft {
+    body: FactBody,
+    number: u64,
+    conversation: Option<u32>,
+    contact: Option<u32>,
+    initiator: Initiator,
+    company_id: CompanyId,
+    inbox_id: Option<InboxId>,
+    assignee_id: Option<AgentId>,
+    occurred_at: Timestamp,
+}
+
+/// A request before its ids.
+#[derive(Debug)]
+struct Ask {
+    ask: RoutingAsk,
+    company_id: CompanyId,
+    conversation: u32,
+    contact: u32,
+    at: Timestamp,
+}
+
+/// One decision under way.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    /// The state as it becomes.
+    pub(super) state: ThreadState,
+    /// The input's own time, never later than now.
+    pub(super) at: Timestamp,
+    /// The thread, the time, the settings.
+    pub(super) world: &'a World<'a>,
+    facts: Vec<Draft>,
+    asks: Vec<Ask>,
+    sends: Vec<OutboundSend>,
+    results: Vec<CommandResult>,
+}
+
+impl<'a> Turn<'a> {
+    /// A turn over `state` for an input stamped `at`.
+    pub(super) const fn new(state: ThreadState, at: Timestamp, world: &'a World<'a>) -> Self {
+        Self {
+            state,
+            at,
+            world,
+            facts: Vec::new(),
+            asks: Vec::new(),
+            sends: Vec::new(),
+            results: Vec::new(),
+        }
+    }
+
+    /// The account's settings in force at `at`.
+    pub(super) fn account(&self, at: Timestamp) -> &'a AccountSettings {
+        self.world.settings.account_at(&self.world.thread.account_id, at)
+    }
+
+    /// The company's settings in force at `at`.
+    pub(super) fn company(&self, at: Timestamp) -> &'a CompanySettings {
+        self.world.settings.company_at(&self.account(at).company_id, at)
+    }
+
+    /// The open contact.
+    pub(super) fn contact(&self) -> Option<&Contact> {
+        self.state.conversation.as_ref().and_then(Conversation::contact)
+    }
+
+    /// The open contact, to be changed.
+    pub(super) fn contact_mut(&mut self) -> Option<&mut Contact> {
+        self.state.conversation.as_mut().and_then(Conversation::contact_mut)
+    }
+
+    /// The open contact's number, zero for none.
+    pub(super) fn contact_number(&self) -> u32 {
+        self.contact().map_or(0, |contact| contact.number)
+    }
+
+    /// The conversation's agent.
+    pub(super) fn agent(&self) -> Option<AgentId> {
+        self.state.conversation.as_ref().and_then(|conversation| conversation.agent.clone())
+    }
+
+    /// Tells a fact.
+    pub(super) fn tell(&mut self, initiator: Initiator, at: Timestamp, body: FactBody) {
+        let contact = self.contact().map(|contact| contact.number);
+        self.tell_of(contact, initiator, at, body);
+    }
+
+    /// Tells a fact about a contact that need not be open any more.
+    pub(super) fn tell_of(
+        &mut self,
+        contact: Option<u32>,
+        initiator: Initiator,
+        at: Timestamp,
+        body: FactBody,
+    ) {
+        self.state.facts = self.state.facts.saturating_add(1);
+        let conversation = self.state.conversation.as_ref();
+        let company_id = conversation.map_or_else(
+            || self.account(at).company_id.clone(),
+            |conversation| conversation.company_id.clone(),
+        );
+        self.facts.push(Draft {
+            body,
+            number: self.state.facts,
+            conversation: conversation.map(|conversation| conversation.number),
+            contact,
+            initiator,
+            company_id,
+            inbox_id: conversation.map(|conversation| conversation.inbox_id.clone()),
+            assignee_id: conversation.and_then(|conversation| conversation.agent.clone()),
+            occurred_at: at,
+        });
+    }
+
+    /// Asks routing about the open contact.
+    pub(super) fn ask(&mut self, ask: RoutingAsk) {
+        let at = self.at;
+        let Some(conversation) = &self.state.conversation else { return };
+        let Some(contact) = conversation.contact() else { return };
+        self.asks.push(Ask {
+            ask,
+            company_id: conversation.company_id.clone(),
+            conversation: conversation.number,
+            contact: contact.number,
+            at,
+        });
+    }
+
+    /// Has a part sent.
+    pub(super) fn send(&mut self, send: OutboundSend) {
+        self.sends.push(send);
+    }
+
+    /// Answers a command.
+    pub(super) fn answer(&mut self, command_id: &CommandId, refusal: Option<Refusal>) {
+        let command_id = command_id.clone();
+        self.results.push(CommandResult { command_id, refusal, decided_at: self.at });
+    }
+
+    /// Something was told or asked.
+    pub(super) const fn has_effects(&self) -> bool {
+        !(self.facts.is_empty()
+            && self.asks.is_empty()
+            && self.sends.is_empty()
+            && self.results.is_empty())
+    }
+
+    /// The state and the effects, with their ids.
+    pub(super) fn finish(self) -> Result<(ThreadState, Vec<Effect>), Error> {
+        let (thread, now) = (self.world.thread, self.world.now);
+        let customer_id = derive::customer_id(thread)?;
+        let key = thread.key();
+        let mut effects = Vec::new();
+        let told = !self.facts.is_empty();
+        for draft in self.facts {
+            let conversation = draft.conversation.map(|n| derive::conversation_id(thread, n));
+            let contact = draft.contact.map(|n| derive::contact_id(thread, n));
+            effects.push(Effect::Fact(Box::new(Fact {
+                body: draft.body,
+                fact_id: derive::event_id(&["fact", &key, &draft.number.to_string()])?,
+                number: draft.number,
+                channel: Channel::InstagramDirect,
+                company_id: draft.company_id,
+                thread: thread.clone(),
+                customer_id: customer_id.clone(),
+                conversation_id: conversation.transpose()?,
+                contact_id: contact.transpose()?,
+                initiator: draft.initiator,
+                inbox_id: draft.inbox_id,
+                assignee_id: draft.assignee_id,
+                occurred_at: draft.occurred_at,
+                recorded_at: now,
+            })));
+        }
+        for ask in self.asks {
+            effects.push(Effect::Routing(RoutingRequest {
+                ask: ask.ask,
+                company_id: ask.company_id,
+                thread: thread.clone(),
+                conversation_id: derive::conversation_id(thread, ask.conversation)?,
+                contact_id: derive::contact_id(thread, ask.contact)?,
+                requested_at: ask.at,
+            }));
+        }
+        effects.extend(self.sends.into_iter().map(Effect::Send));
+        effects.extend(self.results.into_iter().map(Effect::Result));
+        if told && let Some(snapshot) = snapshot(&self.state, self.world)? {
+            effects.push(Effect::Snapshot(Box::new(snapshot)));
+        }
+        Ok((self.state, effects))
+    }
+}
+
+/// The conversation as it stands.
+fn snapshot(state: &ThreadState, world: &World<'_>) -> Result<Option<ConversationSnapshot>, Error> {
+    let Some(conversation) = &state.conversation else { return Ok(None) };
+    let contact = conversation.contact();
+    let contact_id = contact.map(|contact| derive::contact_id(world.thread, contact.number));
+    Ok(Some(ConversationSnapshot {
+        conversation_id: derive::conversation_id(world.thread, conversation.number)?,
+        thread: world.thread.clone(),
+        company_id: conversation.company_id.clone(),
+        customer_id: derive::customer_id(world.thread)?,
+        display_name: display_name(state),
+        status: conversation.status(),
+        inbox_id: conversation.inbox_id.clone(),
+        agent_id: conversation.agent.clone(),
+        contact_id: contact_id.transpose()?,
+        due_at: contact.and_then(|contact| contact.due).map(|due| due.due_at),
+        reply_window_expires_at: state.window.map(|window| window.expires_at),
+        preview: state.preview.text.clone(),
+        topics: conversation.topics.clone(),
+        read_up_to_at: state.read_up_to_at,
+        items: conversation.items,
+        last_item_at: conversation.last_item_at,
+        as_of_number: state.facts,
+    }))
+}
+
+/// The customer's name, or what stands for it.
+pub(super) fn display_name(state: &ThreadState) -> String {
+    state.customer_name.clone().unwrap_or_else(|| PLACEHOLDER_NAME.to_owned())
+}
