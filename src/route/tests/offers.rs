@@ -206,8 +206,5 @@ fn r130_with_offers_off_conversations_are_assigned_straight_inside_the_standard_
     assert_eq!(world.enqueue("c1"), ["c1 queued", "c1 assigned ana AutomatedAssignment"]);
     assert_eq!(world.enqueue("c2"), ["c2 queued", "c2 assigned ana AutomatedAssignment"]);
     assert_eq!(world.enqueue("c3"), ["c3 queued"]);
-    assert_eq!(
-        world.wish("ana", AgentWish::Next),
-        ["done", "c3 assigned ana AutomatedAssignment"]
-    );
+    assert_eq!(world.wish("ana", AgentWish::Next), ["done", "c3 assigned ana AutomatedAssignment"]);
 }

@@ -9,10 +9,7 @@ const WITHDRAW: RoutingAsk = RoutingAsk::Withdraw;
 #[test]
 fn r120_a_return_goes_straight_to_an_agent_who_is_there_and_else_to_the_queue() {
     check(&[], &["c1 assigned ana ContactInbound"]);
-    check(
-        &[AgentWish::SetAvailability { available: false }],
-        &["c1 assigned ana ContactInbound"],
-    );
+    check(&[AgentWish::SetAvailability { available: false }], &["c1 assigned ana ContactInbound"]);
     check(&[AgentWish::SetAway { away: true }], &["c1 queued"]);
     check(&[AgentWish::LogOut], &["c1 queued"]);
 

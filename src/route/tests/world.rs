@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::domain::command::{AgentCommand, AgentWish};
-use crate::domain::id::{AgentId, CommandId, CompanyId, ContactId, ConversationId, InboxId, OfferId};
-use crate::domain::routing::{AgentSnapshot, AssignReason, RoutingAsk, RoutingRequest, RoutingVerdict};
+use crate::domain::id::{
+    AgentId, CommandId, CompanyId, ContactId, ConversationId, InboxId, OfferId,
+};
+use crate::domain::routing::{
+    AgentSnapshot, AssignReason, RoutingAsk, RoutingRequest, RoutingVerdict,
+};
 use crate::domain::settings::CompanySettings;
 use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
@@ -120,9 +124,10 @@ impl World {
 
     /// The pool that the rows written so far say.
     pub(super) fn reloaded(&self) -> Pool {
-        let rows = self.rows.iter().map(|(key, bytes)| {
-            (read_key(key).unwrap().1, RouteRow::decode(bytes).unwrap())
-        });
+        let rows = self
+            .rows
+            .iter()
+            .map(|(key, bytes)| (read_key(key).unwrap().1, RouteRow::decode(bytes).unwrap()));
         let mut pool = Pool::from_rows(company(), rows);
         pool.fit(Capacity::of(&self.settings));
         pool
