@@ -90,15 +90,16 @@ impl Pool {
         id: &ConversationId,
         change: impl FnOnce(&mut ConversationRow),
     ) {
-        let stirred = self.stirred.clone();
+        let Some(before) = self.conversations.get(id).map(shown) else { return };
+        let unstirred = before.as_ref().map(|(agent, _)| agent);
+        let unstirred = unstirred.filter(|agent| !self.stirred.contains(*agent)).cloned();
         let Some(mut conversation) = self.take_conversation(id) else { return };
-        let shown_before = shown(&conversation);
         change(&mut conversation);
-        if shown(&conversation) == shown_before {
-            self.put_conversation(id.clone(), conversation);
-            self.stirred = stirred;
-        } else {
-            self.put_conversation(id.clone(), conversation);
+        let is_shown_alike = shown(&conversation) == before;
+        self.put_conversation(id.clone(), conversation);
+        // Taken out and put back: nobody sees a difference.
+        if let Some(agent) = unstirred.filter(|_| is_shown_alike) {
+            self.stirred.remove(&agent);
         }
     }
 

@@ -33,10 +33,13 @@ pub enum Broken {
     Round,
 }
 
+/// An invariant and whether it holds.
+type Check = (Broken, fn(&Pool) -> bool);
+
 /// The first invariant that does not hold.
 #[must_use]
 pub fn broken(pool: &Pool) -> Option<Broken> {
-    let checks: [(Broken, fn(&Pool) -> bool); 11] = [
+    let checks: [Check; 11] = [
         (Broken::OneHolder, one_holder),
         (Broken::OneOffer, one_offer),
         (Broken::OfferToAbsent, no_offer_to_absent),

@@ -23,7 +23,10 @@ impl Turn<'_> {
         let Some(agent) = self.pool.agents.get(id) else { return };
         let (offer, held) = (agent.offer.clone(), agent.held.clone());
         match (presence, offer) {
-            (Presence::Away { .. } | Presence::Out { .. }, Some(offer)) => self.rescind(&offer),
+            (Presence::Away { .. } | Presence::Out { .. }, Some(offer)) => {
+                self.rescind(&offer);
+                self.say_queued(&offer);
+            }
             (Presence::Here, _) | (Presence::Away { .. } | Presence::Out { .. }, None) => (),
         }
         for conversation in held {
@@ -55,6 +58,12 @@ impl Turn<'_> {
 
     /// The grace is over: queued again, with its due date and age.
     pub(super) fn requeue(&mut self, id: &ConversationId, from: &AgentId) {
+        self.take_from(id, from);
+        self.say_queued(id);
+    }
+
+    /// From its agent into the queue.
+    pub(super) fn take_from(&mut self, id: &ConversationId, from: &AgentId) {
         self.pool.with_conversation(id, |conversation| conversation.place = Place::Queued);
         let Some(conversation) = self.pool.conversations.get(id).cloned() else { return };
         self.say(id, &conversation, RoutingVerdict::Unassigned { agent_id: from.clone() });

@@ -36,6 +36,13 @@ impl Turn<'_> {
         }
     }
 
+    /// Says that it waits: at every entry into the queue, also when an offer follows at once.
+    pub(super) fn say_queued(&mut self, id: &ConversationId) {
+        let Some(conversation) = self.pool.conversations.get(id).cloned() else { return };
+        let inbox_id = conversation.inbox_id.clone();
+        self.say(id, &conversation, RoutingVerdict::Queued { inbox_id });
+    }
+
     fn offer(&mut self, id: &ConversationId, to: &AgentId) {
         let number = self.pool.number_decision();
         let expires_at = self.now.plus_ms(self.settings.offer_timeout_ms);
@@ -70,7 +77,7 @@ impl Turn<'_> {
 
     /// The agent did not take the offer: back to the queue, and the agent pauses.
     pub(super) fn rejected(&mut self, id: &ConversationId, reason: RejectReason) {
-        let Some((agent_id, number)) = self.to_queue(id) else { return };
+        let Some((agent_id, number)) = self.take_back(id) else { return };
         self.pool.with_conversation(id, |conversation| {
             conversation.rejected.insert(agent_id.clone());
         });
@@ -84,18 +91,19 @@ impl Turn<'_> {
         let Some(conversation) = self.pool.conversations.get(id).cloned() else { return };
         let offer_id = self.pool.offer_id(number);
         self.say(id, &conversation, RoutingVerdict::Rejected { offer_id, agent_id, reason });
+        self.say_queued(id);
     }
 
     /// Takes the offer back, if there is one: no miss, no pause. The conversation is queued.
     pub(super) fn rescind(&mut self, id: &ConversationId) {
-        let Some((agent_id, number)) = self.to_queue(id) else { return };
+        let Some((agent_id, number)) = self.take_back(id) else { return };
         let Some(conversation) = self.pool.conversations.get(id).cloned() else { return };
         let offer_id = self.pool.offer_id(number);
         self.say(id, &conversation, RoutingVerdict::Rescinded { offer_id, agent_id });
     }
 
     /// From the banner back to the queue; says whose offer it was and its number.
-    fn to_queue(&mut self, id: &ConversationId) -> Option<(AgentId, u64)> {
+    fn take_back(&mut self, id: &ConversationId) -> Option<(AgentId, u64)> {
         let Place::Outstanding { to, number, .. } = &self.pool.conversations.get(id)?.place else {
             return None;
         };

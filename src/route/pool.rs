@@ -152,6 +152,10 @@ impl Pool {
     }
 
     /// The offer that the decision `number` made.
+    ///
+    /// # Panics
+    ///
+    /// Never: a company's id and a number always fit.
     #[must_use]
     pub fn offer_id(&self, number: u64) -> OfferId {
         #[expect(clippy::expect_used, reason = "at most 88 of 96 bytes, printable; held by a test")]

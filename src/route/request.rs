@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::domain::id::{AgentId, ContactId, ConversationId, InboxId};
-use crate::domain::routing::{AssignReason, RoutingAsk, RoutingRequest, RoutingVerdict};
+use crate::domain::routing::{AssignReason, RoutingAsk, RoutingRequest};
 use crate::domain::time::Timestamp;
 use crate::route::row::{Banner, ConversationRow, Place, Presence};
 use crate::route::turn::{Skip, Turn};
@@ -93,9 +93,8 @@ impl Turn<'_> {
     /// Into the queue, in place of whatever was known of it.
     fn enter(&mut self, id: &ConversationId, asked: ConversationRow) {
         self.pool.take_conversation(id);
-        self.pool.put_conversation(id.clone(), asked.clone());
-        let inbox_id = asked.inbox_id.clone();
-        self.say(id, &asked, RoutingVerdict::Queued { inbox_id });
+        self.pool.put_conversation(id.clone(), asked);
+        self.say_queued(id);
     }
 
     /// An older contact leaves its agent, because a newer one is queued.
@@ -104,7 +103,7 @@ impl Turn<'_> {
             Place::Queued => (),
             Place::Outstanding { .. } => self.rescind(id),
             Place::Held { by, .. } => {
-                self.requeue(id, by);
+                self.take_from(id, by);
                 self.start_delay(by);
             }
         }

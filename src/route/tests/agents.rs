@@ -109,7 +109,7 @@ fn r125_an_extra_slot_is_used_up_by_the_next_offer_whatever_its_answer() {
     assert_eq!(world.wish("ana", NEXT), ["done"], "nobody waits yet: the slot is kept");
     assert_eq!(world.wish("ana", NEXT), ["done"], "and is one slot");
     assert_eq!(world.enqueue("c4"), ["c4 queued", "c4 offered ana round 1"]);
-    assert_eq!(world.decline("ana"), ["c4 rejected ana Declined", "done"]);
+    assert_eq!(world.decline("ana"), ["c4 rejected ana Declined", "c4 queued", "done"]);
     world.wish("ana", available(false));
     assert_eq!(world.wish("ana", available(true)), ["done"], "no pause, but no slot either");
 }
@@ -146,7 +146,10 @@ fn r128_waiting_customers_of_an_absent_agent_are_queued_again_after_the_grace() 
         world.accept("ana");
         world.wish("ana", leaving);
         assert_eq!(world.after(grace_ms).tick(), [""; 0], "not yet");
-        assert_eq!(world.after(1).tick(), ["c1 unassigned ana", "c1 offered ben round 1"]);
+        assert_eq!(
+            world.after(1).tick(),
+            ["c1 unassigned ana", "c1 queued", "c1 offered ben round 1"]
+        );
     }
 }
 
@@ -162,7 +165,7 @@ fn r128_answered_ones_stay_until_the_customer_writes() {
     let due = Some(world.now().plus_ms(3_600_000));
     world.update("c1", due);
     assert_eq!(world.after(5 * 60_000).tick(), [""; 0], "the grace runs from the question");
-    assert_eq!(world.after(1).tick(), ["c1 unassigned ana", "c1 offered ben round 1"]);
+    assert_eq!(world.after(1).tick(), ["c1 unassigned ana", "c1 queued", "c1 offered ben round 1"]);
 }
 
 #[test]
@@ -208,7 +211,7 @@ fn r4_a_running_grace_keeps_its_deadline_when_the_setting_changes() {
     world.settings.requeue_grace_away_ms = 3_600_000;
     let due = Some(world.now().plus_ms(1));
     world.update("c1", due);
-    assert_eq!(world.after(5 * 60_000 + 1).tick(), ["c1 unassigned ana"]);
+    assert_eq!(world.after(5 * 60_000 + 1).tick(), ["c1 unassigned ana", "c1 queued"]);
 }
 
 #[test]

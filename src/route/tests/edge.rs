@@ -94,6 +94,7 @@ fn a_day_at_the_desk_in_records() {
             "routing.decisions 1784:9001 rd-other-1 routing.queued",
             // Logged out at 31 005 without grace: by 31 007 the customer waits again.
             "routing.decisions 1784:9001 rd-acme-4 routing.unassigned",
+            "routing.decisions 1784:9001 rd-acme-5 routing.queued",
             "command.results k6 cr-k6 command.result",
             "agents acme/ana as-acme-6 agent.snapshot",
         ]
@@ -124,7 +125,8 @@ fn an_offer_nobody_answers_is_missed_by_the_engines_timer() {
     assert_eq!(route.fire_due(Timestamp::from_ms(31_002)).unwrap().outputs, []);
     let outputs = route.fire_due(Timestamp::from_ms(31_003)).unwrap().outputs;
     assert_eq!(parsed(&outputs[0])["reason"], json!("MISSED"));
-    assert_eq!(parsed(&outputs[1])["paused_until_next"], json!(true));
+    assert_eq!(parsed(&outputs[1])["type"], json!("queued"));
+    assert_eq!(parsed(&outputs[2])["paused_until_next"], json!(true));
     assert_eq!(route.next_due().unwrap(), None);
 }
 

@@ -36,7 +36,7 @@ fn r113_an_accept_within_thirty_seconds_wins_and_later_is_expired() {
     check(0, &["done", "c1 accepted ana"]);
     check(29_999, &["done", "c1 accepted ana"]);
     check(30_000, &["done", "c1 accepted ana"]);
-    check(30_001, &["c1 rejected ana Missed", "refused OfferExpired"]);
+    check(30_001, &["c1 rejected ana Missed", "c1 queued", "refused OfferExpired"]);
 
     #[track_caller]
     fn check(after_ms: u64, expected: &[&str]) {
@@ -71,7 +71,10 @@ fn r114_silence_is_a_miss_only_after_thirty_seconds_and_goes_to_another_agent() 
     world.start(&["ana", "ben"]);
     world.enqueue("c1");
     assert_eq!(world.after(30_000).tick(), [""; 0]);
-    assert_eq!(world.after(1).tick(), ["c1 rejected ana Missed", "c1 offered ben round 1"]);
+    assert_eq!(
+        world.after(1).tick(),
+        ["c1 rejected ana Missed", "c1 queued", "c1 offered ben round 1"]
+    );
     assert!(world.shown("ana").unwrap().paused_until_next);
 }
 
@@ -82,7 +85,7 @@ fn r115_a_decline_takes_effect_at_once() {
     world.enqueue("c1");
     assert_eq!(
         world.decline("ana"),
-        ["c1 rejected ana Declined", "done", "c1 offered ben round 1"]
+        ["c1 rejected ana Declined", "c1 queued", "done", "c1 offered ben round 1"]
     );
 }
 
@@ -127,7 +130,7 @@ fn r116_with_delay_only_a_decline_costs_the_routing_delay() {
     let mut world = World::with(|s| s.after_reject = AfterReject::DelayOnly);
     world.start(&["ana"]);
     world.enqueue("c1");
-    assert_eq!(world.decline("ana"), ["c1 rejected ana Declined", "done"]);
+    assert_eq!(world.decline("ana"), ["c1 rejected ana Declined", "c1 queued", "done"]);
     assert_eq!(world.after(15_000).tick(), [""; 0]);
     assert_eq!(world.after(1).tick(), ["c1 offered ana round 2"]);
 }
@@ -165,14 +168,14 @@ fn r118_who_rejected_it_is_not_asked_again_until_everybody_has() {
     );
     assert_eq!(
         world.decline("ben"),
-        ["c1 rejected ben Declined", "done", "c1 offered ana round 2"]
+        ["c1 rejected ben Declined", "c1 queued", "done", "c1 offered ana round 2"]
     );
 }
 
 #[test]
 fn r119_what_is_no_fault_of_the_agents_rescinds_without_a_pause() {
-    check("away", &["c1 rescinded ana", "done"]);
-    check("logout", &["c1 rescinded ana", "done"]);
+    check("away", &["c1 rescinded ana", "c1 queued", "done"]);
+    check("logout", &["c1 rescinded ana", "c1 queued", "done"]);
     check("withdraw", &["c1 rescinded ana"]);
     check("manual", &["c1 rescinded ana", "c1 assigned ben Manual"]);
     check("reply", &["c1 rescinded ana", "c1 assigned ben MessageOutbound"]);

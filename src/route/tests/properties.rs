@@ -116,17 +116,16 @@ proptest! {
             // Timers first and apart, so that the book knows which came before the op.
             world.tick();
             ledger.book(&world, None);
-            let withdrawn = match &op {
-                Op::Withdraw { name } => Some(conversation(&name[..2])),
-                _ => None,
-            };
+            let withdrawn =
+                if let Op::Withdraw { name } = &op { Some(conversation(&name[..2])) } else { None };
             let known = |world: &World| {
                 withdrawn.as_ref().and_then(|id| world.pool.conversation(id)).map(|row| row.contact_id.clone())
             };
             let contact_before = known(&world);
-            let is_granted = match &op {
-                Op::Wish { who, wish: AgentWish::Next } => Some(agent(AGENTS[*who])),
-                _ => None,
+            let is_granted = if let Op::Wish { who, wish: AgentWish::Next } = &op {
+                Some(agent(AGENTS[*who]))
+            } else {
+                None
             };
             let out_before = withdrawn.as_ref().is_some_and(|id| ledger.is_out(id));
             world.effects.clear();

@@ -64,7 +64,7 @@ fn a_waiting_customer_given_by_hand_to_an_absent_agent_is_not_forgotten() {
     let mut world = World::new();
     world.enqueue("c1");
     assert_eq!(world.assign("c1", "zoe", AssignReason::Manual), ["c1 assigned zoe Manual"]);
-    assert_eq!(world.after(1).tick(), ["c1 unassigned zoe"]);
+    assert_eq!(world.after(1).tick(), ["c1 unassigned zoe", "c1 queued"]);
     assert_eq!(world.pool.queued(), 1);
 }
 
