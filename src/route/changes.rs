@@ -39,6 +39,23 @@ impl Pool {
         self.company.snapshots
     }
 
+    /// Has the queue tried as soon as timers fire, while somebody waits and somebody has room.
+    pub(super) fn plan_retry(&mut self, now: Timestamp) {
+        let is_wanted = !self.queue.is_empty() && !self.ready.is_empty();
+        let before = self.company.retry_at;
+        // Just before now: due at once, and not only at the next millisecond.
+        let retry_at = is_wanted.then(|| before.unwrap_or(now.minus_ms(1)));
+        if retry_at == before {
+            return;
+        }
+        if let Some(due) = before {
+            self.timers.remove(&(due, RowId::Company));
+        }
+        self.timers.extend(retry_at.map(|due| (due, RowId::Company)));
+        self.company.retry_at = retry_at;
+        self.touched.insert(RowId::Company);
+    }
+
     /// Takes over the capacity in force; whoever is ready under it is found anew when it changed.
     pub fn fit(&mut self, capacity: Capacity) {
         if self.capacity == capacity {

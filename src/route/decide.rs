@@ -1,7 +1,10 @@
 //! The one function through which a company changes. Pure and total.
 //!
-//! Timers due before the input come first; one due exactly at it comes after. Then the input; then the queue is
-//! tried.
+//! Timers due before the input come first; one due exactly at it comes after. Then the input.
+//!
+//! Offers are made by timers alone: an input's time is when it was written, which after an outage is long ago, and an
+//! offer made then would be missed before anybody saw it. Whenever somebody waits and somebody has room, the company's own
+//! timer is due at once, in the same turn once the input is read.
 
 use crate::domain::command::AgentCommand;
 use crate::domain::routing::{RejectReason, RoutingRequest};
@@ -19,7 +22,12 @@ pub use crate::route::turn::{Effect, Skip};
 #[derive(Debug, Clone, Copy)]
 pub enum Input<'a> {
     /// By a conversation.
-    Request(&'a RoutingRequest),
+    Request {
+        /// What it asks.
+        request: &'a RoutingRequest,
+        /// Its trace, to go on with; one longer than [`TRACE_BYTES_MAX`] is dropped.
+        trace: Option<&'a str>,
+    },
     /// By an agent.
     Command(&'a AgentCommand),
     /// That time has passed.
@@ -35,6 +43,9 @@ pub struct Answer {
     pub skipped: Option<Skip>,
 }
 
+/// Longest trace kept; a W3C `traceparent` has 55 bytes.
+pub const TRACE_BYTES_MAX: usize = 64;
+
 /// Beyond so many conversations, debug builds do not look over the whole company after each input.
 const LOOKED_OVER_MAX: usize = 100;
 
@@ -46,16 +57,23 @@ pub fn decide(
     now: Timestamp,
 ) -> Answer {
     pool.fit(Capacity::of(settings));
-    let mut turn = Turn { pool, settings, now, effects: Vec::new() };
+    let trace = match input {
+        Input::Request { trace, .. } => trace.filter(|trace| trace.len() <= TRACE_BYTES_MAX),
+        Input::Command(_) | Input::Timers => None,
+    };
+    let mut turn = Turn { pool, settings, now, trace, effects: Vec::new() };
     turn.fire_due();
     let skipped = match input {
-        Input::Request(request) => turn.request(request),
+        Input::Request { request, .. } => turn.request(request),
         Input::Command(command) => turn.command(command),
-        Input::Timers => None,
+        Input::Timers => {
+            turn.drain_queue();
+            None
+        }
     };
-    turn.drain_queue();
     turn.show_agents();
     let effects = turn.effects;
+    pool.plan_retry(now);
     debug_assert!(
         pool.conversations.len() > LOOKED_OVER_MAX || invariant::broken(pool).is_none(),
         "broken: {:?}",
@@ -66,9 +84,9 @@ pub fn decide(
 
 impl Turn<'_> {
     fn fire_due(&mut self) {
-        while self.pool.next_due().is_some_and(|due| due < self.now) {
-            let Some((_, row)) = self.pool.timers.pop_first() else { return };
-            match row {
+        while let Some(timer) = self.first_due() {
+            self.pool.timers.remove(&timer);
+            match timer.1 {
                 // Over: the next automatic offer may come.
                 RowId::Agent(id) => {
                     self.pool.with_agent(&id, self.now, |agent| agent.row.delay_until = None);
@@ -83,7 +101,12 @@ impl Turn<'_> {
                 }
                 RowId::Company => (),
             }
-            self.drain_queue();
         }
+    }
+
+    /// The earliest timer due, but for the company's own: that one is answered by trying the queue.
+    fn first_due(&self) -> Option<(Timestamp, RowId)> {
+        let mut due = self.pool.timers.iter().take_while(|(due, _)| *due < self.now);
+        due.find(|(_, row)| *row != RowId::Company).cloned()
     }
 }

@@ -100,7 +100,7 @@ impl Stage for RouteStage {
             if !is_keyed_by(record, &request.company_id) {
                 return refused;
             }
-            let input = (Input::Request(&request), request.requested_at);
+            let input = (Input::Request { request: &request, trace }, request.requested_at);
             return self.answer(&request.company_id, input, trace, context);
         }
         if record.topic == Topic::AgentsCommands {
@@ -142,7 +142,8 @@ fn output(
     traceparent: Option<&str>,
 ) -> Result<Output, StateError> {
     match effect {
-        Effect::Decision(decision) => {
+        Effect::Decision { decision, trace } => {
+            let traceparent = trace.as_deref();
             let id = format!("rd-{company}-{}", decision.number);
             let kind = format!("routing.{}", decision.verdict.name());
             let time = decision.decided_at;

@@ -17,7 +17,7 @@ pub enum Broken {
     OfferToAbsent,
     /// I-4: whoever is neither outstanding nor held is in the queue, in its order, and nobody else.
     Forgotten,
-    /// I-5: nobody waits while somebody is ready.
+    /// I-5: while somebody waits and somebody is ready, and only then, the queue is about to be tried.
     WaitsInVain,
     /// I-6: exactly those are ready who are eligible, in the order of their load.
     Ready,
@@ -84,7 +84,8 @@ fn nobody_forgotten(pool: &Pool) -> bool {
 }
 
 fn nobody_waits_in_vain(pool: &Pool) -> bool {
-    pool.queue.is_empty() || pool.ready.is_empty()
+    let could_match = !pool.queue.is_empty() && !pool.ready.is_empty();
+    could_match == pool.company.retry_at.is_some()
 }
 
 fn ready_is_eligible(pool: &Pool) -> bool {
@@ -101,7 +102,8 @@ fn timers_are_asked_for(pool: &Pool) -> bool {
         .conversations
         .iter()
         .filter_map(|(id, row)| Some((row.due_timer()?, RowId::Conversation(id.clone()))));
-    pool.timers == delays.chain(others).collect()
+    let own = pool.company.retry_at.map(|due| (due, RowId::Company));
+    pool.timers == delays.chain(others).chain(own).collect()
 }
 
 fn grace_is_for_the_waiting(pool: &Pool) -> bool {

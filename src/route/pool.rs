@@ -80,7 +80,7 @@ impl Pool {
     pub const fn empty(company_id: CompanyId) -> Self {
         Self {
             company_id,
-            company: CompanyRow { decisions: 0, snapshots: 0 },
+            company: CompanyRow { decisions: 0, snapshots: 0, retry_at: None },
             capacity: Capacity { standard: 0, maximum: 0 },
             agents: BTreeMap::new(),
             conversations: BTreeMap::new(),
@@ -108,7 +108,10 @@ impl Pool {
                 (RowId::Conversation(id), RouteRow::Conversation(row)) => {
                     conversations.push((id, *row));
                 }
-                (RowId::Company, RouteRow::Company(row)) => pool.company = row,
+                (RowId::Company, RouteRow::Company(row)) => {
+                    pool.company = row;
+                    pool.timers.extend(row.retry_at.map(|due| (due, RowId::Company)));
+                }
                 // A row of one kind under a key of another is never written.
                 (RowId::Agent(_) | RowId::Conversation(_) | RowId::Company, _) => (),
             }

@@ -33,7 +33,9 @@ impl Turn<'_> {
                 },
                 known,
             ) => {
+                let trace = self.trace.map(str::to_owned);
                 let asked = ConversationRow {
+                    trace,
                     due_at: *due_at,
                     since: *waiting_since_at,
                     unanswered: due_at.is_some(),
@@ -45,6 +47,7 @@ impl Turn<'_> {
             }
             (RoutingAsk::Assign { inbox_id, agent_id, reason }, known) => {
                 let mut asked = bare_row(request, inbox_id);
+                asked.trace = self.trace.map(str::to_owned);
                 asked.answer_by(*reason);
                 self.asked_assign(&request.conversation_id, known, asked, (agent_id, *reason))
             }
@@ -117,7 +120,9 @@ impl Turn<'_> {
         preview: &str,
     ) {
         let begins_to_wait = !known.unanswered && due_at.is_some();
+        let trace = self.trace.map(str::to_owned);
         self.pool.with_conversation(&request.conversation_id, |conversation| {
+            conversation.trace = trace;
             conversation.contact_id = request.contact_id.clone();
             conversation.due_at = due_at;
             conversation.unanswered = due_at.is_some();
@@ -237,6 +242,7 @@ fn bare_row(request: &RoutingRequest, inbox_id: &InboxId) -> ConversationRow {
         rejected: BTreeSet::new(),
         round: 1,
         place: Place::Queued,
+        trace: None,
     }
 }
 

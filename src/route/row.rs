@@ -2,7 +2,7 @@
 //!
 //! | key                                   | row            | rows                              | timer                                  |
 //! |---------------------------------------|----------------|-----------------------------------|----------------------------------------|
-//! | company `00` `01`                     | `Company`      | one a company                     | none                                   |
+//! | company `00` `01`                     | `Company`      | one a company                     | at once, when the queue is to be tried |
 //! | company `00` `02` agent               | `Agent`        | one an agent, for ever            | end of the routing delay               |
 //! | company `00` `03` conversation        | `Conversation` | while it needs or has an agent    | end of the offer, or of the absence's grace |
 //!
@@ -51,6 +51,8 @@ pub struct CompanyRow {
     pub decisions: u64,
     /// Agent snapshots shown so far: the number of the newest.
     pub snapshots: u64,
+    /// Somebody waits and somebody has room: the queue is to be tried as soon as timers fire.
+    pub retry_at: Option<Timestamp>,
 }
 
 /// An agent, without what they hold.
@@ -136,6 +138,8 @@ pub struct ConversationRow {
     pub round: u32,
     /// Where it is.
     pub place: Place,
+    /// Trace of its newest request, for what timers decide about it.
+    pub trace: Option<String>,
 }
 
 /// Where a conversation is: one place at a time.
@@ -222,7 +226,7 @@ impl Row for RouteRow {
 
     fn due_at(&self) -> Option<Timestamp> {
         match self {
-            Self::Company(_) => None,
+            Self::Company(company) => company.retry_at,
             Self::Agent(agent) => agent.delay_until,
             Self::Conversation(conversation) => conversation.due_timer(),
         }

@@ -12,7 +12,12 @@ use crate::route::row::ConversationRow;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// About a conversation.
-    Decision(RoutingDecision),
+    Decision {
+        /// What was decided.
+        decision: RoutingDecision,
+        /// Trace of the conversation's newest request.
+        trace: Option<String>,
+    },
     /// About a command.
     Result(CommandResult),
     /// About an agent; the last effects of an input, at most one an agent.
@@ -59,6 +64,8 @@ pub(super) struct Turn<'a> {
     pub(super) pool: &'a mut Pool,
     pub(super) settings: &'a CompanySettings,
     pub(super) now: Timestamp,
+    /// The input's trace.
+    pub(super) trace: Option<&'a str>,
     pub(super) effects: Vec<Effect>,
 }
 
@@ -82,7 +89,7 @@ impl Turn<'_> {
         conversation: &ConversationRow,
         verdict: RoutingVerdict,
     ) {
-        self.effects.push(Effect::Decision(RoutingDecision {
+        let decision = RoutingDecision {
             verdict,
             company_id: self.pool.company_id.clone(),
             thread: conversation.thread.clone(),
@@ -90,7 +97,8 @@ impl Turn<'_> {
             contact_id: conversation.contact_id.clone(),
             decided_at: self.now,
             number,
-        }));
+        };
+        self.effects.push(Effect::Decision { decision, trace: conversation.trace.clone() });
     }
 
     /// Shows every agent who looks different now.

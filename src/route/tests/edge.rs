@@ -70,6 +70,7 @@ fn a_day_at_the_desk_in_records() {
         let step = route.apply(&record).unwrap();
         exits.push(step.exit.unwrap());
         outputs.extend(step.outputs);
+        outputs.extend(route.fire_due(record.timestamp).unwrap().outputs);
     }
     let emitted = Exit::Emitted;
     let expected = [emitted, emitted, emitted, emitted, Exit::Skipped("duplicate"), emitted];
@@ -95,16 +96,19 @@ fn a_day_at_the_desk_in_records() {
             // Logged out at 31 005 without grace: by 31 007 the customer waits again.
             "routing.decisions 1784:9001 rd-acme-4 routing.unassigned",
             "routing.decisions 1784:9001 rd-acme-5 routing.queued",
-            "command.results k6 cr-k6 command.result",
             "agents acme/ana as-acme-6 agent.snapshot",
+            "command.results k6 cr-k6 command.result",
+            "agents acme/ana as-acme-7 agent.snapshot",
         ]
     );
     let offered = parsed(&outputs[5]);
     assert_eq!((&offered["type"], &offered["offer_id"]), (&json!("offered"), &json!("of-acme-2")));
     assert_eq!(offered["expires_at"], json!(31_002));
     assert_eq!(parsed(&outputs[10])["refusal"], json!("OFFER_EXPIRED"));
-    for output in &outputs {
-        assert_eq!(output.headers.text(header::TRACE_PARENT), Some(TRACE));
+
+    for output in outputs.iter().filter(|output| output.topic == Topic::RoutingDecisions) {
+        let trace = output.headers.text(header::TRACE_PARENT);
+        assert_eq!(trace, Some(TRACE), "by timer too: a message is traced through all topics");
     }
 
     fn line(output: &Output) -> String {
@@ -121,6 +125,8 @@ fn an_offer_nobody_answers_is_missed_by_the_engines_timer() {
     for record in &a_day()[..3] {
         route.apply(record).unwrap();
     }
+    let offered = route.fire_due(Timestamp::from_ms(1_002)).unwrap().outputs;
+    assert_eq!(parsed(&offered[0])["type"], json!("offered"));
     assert_eq!(route.next_due().unwrap().unwrap().0, Timestamp::from_ms(31_002));
     assert_eq!(route.fire_due(Timestamp::from_ms(31_002)).unwrap().outputs, []);
     let outputs = route.fire_due(Timestamp::from_ms(31_003)).unwrap().outputs;

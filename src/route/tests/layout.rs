@@ -29,14 +29,15 @@ fn a_conversation(place: Place) -> RouteRow {
         rejected: [agent("ana")].into(),
         round: 2,
         place,
+        trace: Some("00-t".to_owned()),
     }))
 }
 
 #[test]
 fn version_1_is_these_bytes_for_ever() {
     check(
-        &RouteRow::Company(CompanyRow { decisions: 300, snapshots: 1 }),
-        &[&[1, 0, 0xac, 0x02, 1]],
+        &RouteRow::Company(CompanyRow { decisions: 300, snapshots: 1, retry_at: None }),
+        &[&[1, 0, 0xac, 0x02, 1, 0]],
     );
     check(
         &RouteRow::Agent(AgentRow {
@@ -63,7 +64,8 @@ fn version_1_is_these_bytes_for_ever() {
             b"\x03ana",
             &[2, 1],
             b"\x03ben",
-            &[7, 8],
+            &[7, 8, 1],
+            b"\x0400-t",
         ],
     );
 
@@ -88,6 +90,8 @@ fn a_row_is_due_when_its_offer_or_grace_or_delay_ends() {
     check(&RouteRow::Agent(AgentRow { delay_until: Some(at(4)), ..idle.clone() }), Some(4));
     check(&RouteRow::Agent(idle), None);
     check(&RouteRow::Company(CompanyRow::default()), None);
+    let retry_at = Some(at(3));
+    check(&RouteRow::Company(CompanyRow { retry_at, ..CompanyRow::default() }), Some(3));
 
     #[track_caller]
     fn check(row: &RouteRow, expected: Option<u64>) {

@@ -36,10 +36,20 @@ impl Ledger {
 
     /// Books what one step said, then compares the books.
     pub(super) fn book(&mut self, world: &World, gone: Option<&ConversationId>) {
+        for effects in &world.answers {
+            self.answer(world, effects);
+        }
+        if let Some(gone) = gone {
+            self.strike(gone);
+        }
+        self.compare(world);
+    }
+
+    fn answer(&mut self, world: &World, effects: &[Effect]) {
         let mut shown = BTreeSet::new();
-        for effect in &world.effects {
+        for effect in effects {
             match effect {
-                Effect::Decision(decision) => {
+                Effect::Decision { decision, .. } => {
                     assert!(shown.is_empty(), "agents come last");
                     self.decision(world, decision);
                 }
@@ -51,10 +61,6 @@ impl Ledger {
                 Effect::Result(_) => (),
             }
         }
-        if let Some(gone) = gone {
-            self.strike(gone);
-        }
-        self.compare(world);
     }
 
     fn decision(&mut self, world: &World, decision: &RoutingDecision) {

@@ -4,6 +4,7 @@ use super::world::World;
 use crate::domain::command::AgentWish;
 use crate::domain::routing::AssignReason;
 use crate::domain::settings::AfterReject;
+use crate::route::decide::{Input, decide};
 
 #[test]
 fn r111_an_offer_shows_name_and_preview_and_the_preview_can_be_hidden() {
@@ -210,4 +211,21 @@ fn r130_with_offers_off_conversations_are_assigned_straight_inside_the_standard_
     assert_eq!(world.enqueue("c2"), ["c2 queued", "c2 assigned ana AutomatedAssignment"]);
     assert_eq!(world.enqueue("c3"), ["c3 queued"]);
     assert_eq!(world.wish("ana", AgentWish::Next), ["done", "c3 assigned ana AutomatedAssignment"]);
+}
+
+#[test]
+fn after_an_outage_an_offer_stands_its_full_time_from_when_it_is_made() {
+    let mut world = World::new();
+    world.start(&["ana"]);
+    let asked_at = world.now();
+    let now = world.after(600_000).now();
+    let request = super::world::request("c1", super::world::enqueue_ask(None, asked_at), asked_at);
+    // What was written ten minutes ago is read now: first the record, then the timers.
+    let input = Input::Request { request: &request, trace: None };
+    let read = decide(&mut world.pool, input, &world.settings, asked_at);
+    assert_eq!(read.effects.len(), 1, "queued, and nobody is bothered yet");
+    assert!(world.pool.next_due().is_some_and(|due| due < asked_at), "due at once");
+    assert_eq!(world.tick(), ["c1 offered ana round 1"]);
+    let offer = world.shown("ana").unwrap().offer.clone().unwrap();
+    assert_eq!(offer.expires_at, now.plus_ms(30_000));
 }

@@ -1,6 +1,6 @@
 //! A company under test: says what it is told in words, and after every step looks over its invariants and its rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::command::{AgentCommand, AgentWish};
 use crate::domain::id::{
@@ -14,7 +14,7 @@ use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
 use crate::engine::stage::Row;
 use crate::route::capacity::Capacity;
-use crate::route::decide::{Answer, Effect, Input, decide};
+use crate::route::decide::{Answer, Effect, Input, Skip, decide};
 use crate::route::invariant;
 use crate::route::pool::Pool;
 use crate::route::row::{Place, RouteRow, key, read_key};
@@ -28,7 +28,11 @@ pub(super) struct World {
     /// Milliseconds after [`START_MS`].
     pub(super) at_ms: u64,
     pub(super) rows: BTreeMap<Vec<u8>, Vec<u8>>,
-    pub(super) rows_written: usize,
+    /// Keys written by the last step.
+    pub(super) rows_written: BTreeSet<Vec<u8>>,
+    /// What the last step said: to the input, then to the timers due at once.
+    pub(super) answers: Vec<Vec<Effect>>,
+    /// The same in a row.
     pub(super) effects: Vec<Effect>,
     commands: u32,
 }
@@ -71,8 +75,9 @@ impl World {
             settings,
             at_ms: 0,
             rows: BTreeMap::new(),
-            rows_written: 0,
+            rows_written: BTreeSet::new(),
             effects: Vec::new(),
+            answers: Vec::new(),
             commands: 0,
         }
     }
@@ -87,23 +92,37 @@ impl World {
         self
     }
 
+    /// One input, and then the timers, as in a turn of the engine.
     #[track_caller]
     pub(super) fn step(&mut self, input: Input<'_>) -> Vec<String> {
+        self.rows_written.clear();
+        let skipped = self.decide(input);
+        let first = std::mem::take(&mut self.effects);
+        if !matches!(input, Input::Timers) {
+            self.decide(Input::Timers);
+        }
+        self.answers = vec![first, std::mem::take(&mut self.effects)];
+        self.effects = self.answers.concat();
+        let mut said: Vec<String> = self.effects.iter().filter_map(told).collect();
+        said.extend(skipped.map(|skip| format!("skipped {}", skip.name())));
+        said
+    }
+
+    #[track_caller]
+    fn decide(&mut self, input: Input<'_>) -> Option<Skip> {
         let now = self.now();
         let Answer { effects, skipped } = decide(&mut self.pool, input, &self.settings, now);
-        self.check_rows();
-        let mut said: Vec<String> = effects.iter().filter_map(told).collect();
-        said.extend(skipped.map(|skip| format!("skipped {}", skip.name())));
         self.effects = effects;
-        said
+        self.check_rows();
+        skipped
     }
 
     #[track_caller]
     fn check_rows(&mut self) {
         let changes = self.pool.take_changes();
-        self.rows_written = changes.len();
         for (id, row) in changes {
             let key = key(&company(), &id);
+            self.rows_written.insert(key.clone());
             match row {
                 Some(row) => {
                     let mut bytes = Vec::new();
@@ -136,7 +155,7 @@ impl World {
     #[track_caller]
     pub(super) fn ask(&mut self, name: &str, ask: RoutingAsk) -> Vec<String> {
         let request = request(name, ask, self.now());
-        self.step(Input::Request(&request))
+        self.step(Input::Request { request: &request, trace: None })
     }
 
     /// Due in an hour, waiting since now.
@@ -228,9 +247,9 @@ impl World {
 
     /// The last snapshot the last step showed of an agent.
     pub(super) fn shown(&self, who: &str) -> Option<&AgentSnapshot> {
-        self.effects.iter().find_map(|effect| match effect {
+        self.effects.iter().rev().find_map(|effect| match effect {
             Effect::Agent { snapshot, .. } => Some(snapshot).filter(|s| s.agent_id == agent(who)),
-            Effect::Decision(_) | Effect::Result(_) => None,
+            Effect::Decision { .. } | Effect::Result(_) => None,
         })
     }
 }
@@ -249,7 +268,7 @@ pub(super) fn enqueue_ask(due_at: Option<Timestamp>, since: Timestamp) -> Routin
 /// A decision or result in words; agents are looked at apart.
 fn told(effect: &Effect) -> Option<String> {
     match effect {
-        Effect::Decision(decision) => {
+        Effect::Decision { decision, .. } => {
             let what = match &decision.verdict {
                 RoutingVerdict::Queued { .. } => "queued".to_owned(),
                 RoutingVerdict::Offered { agent_id, round, .. } => {
