@@ -28,3 +28,26 @@ impl Capacity {
         used < self.maximum && (used < self.standard || extra_slot)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_extra_slot_reaches_beyond_standard_and_never_beyond_the_maximum() {
+        // standard, maximum, used, extra slot, has room
+        check((3, 5), 2, false, true);
+        check((3, 5), 3, false, false);
+        check((3, 5), 3, true, true);
+        check((3, 5), 4, true, true);
+        check((3, 5), 5, true, false);
+        check((3, 5), 6, true, false);
+        check((3, 3), 3, true, false);
+        check((5, 3), 3, false, false);
+
+        #[track_caller]
+        fn check((standard, maximum): (usize, usize), used: usize, extra: bool, expected: bool) {
+            assert_eq!(Capacity { standard, maximum }.has_room(used, extra), expected);
+        }
+    }
+}

@@ -246,3 +246,21 @@ fn an_agent_is_shown_when_and_only_when_they_look_different() {
     world.update("c1", None);
     assert!(world.shown("ana").is_none(), "a held conversation's due date is not shown");
 }
+
+#[test]
+fn r107_r122_a_slot_by_next_that_returns_filled_up_is_no_slot_beyond_the_maximum() {
+    let mut world = World::with(|s| s.routing_delay_ms = 0);
+    world.start(&["ana"]);
+    world.hold("ana", &["c1", "c2", "c3"]);
+    world.wish("ana", NEXT);
+    world.hold("ana", &["c4", "c5"]);
+    assert_eq!(world.enqueue("c6"), ["c6 queued"]);
+    assert_eq!(world.ask("c5", RoutingAsk::Withdraw), ["c6 offered ana round 1"]);
+}
+
+#[test]
+fn an_offer_id_fits_whatever_the_company_is_called() {
+    let company = crate::domain::id::CompanyId::parse(&"c".repeat(64)).unwrap();
+    let offer = crate::route::pool::Pool::empty(company).offer_id(u64::MAX);
+    assert_eq!(offer.as_str().len(), 88);
+}
