@@ -1,7 +1,7 @@
 //! A company in memory: its rows, and the orders derived from them. Pure.
 //!
 //! Promise: it is what its rows say and nothing more, so that it can be dropped and loaded again at any time; a change of
-//! one conversation or agent costs the logarithm of their number. Changing goes through [`super::changes`] alone.
+//! one conversation or agent costs the logarithm of their number. Changing goes through `changes` alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
