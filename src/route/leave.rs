@@ -1,0 +1,71 @@
+//! An agent comes, goes, and what becomes of what they hold. Pure. Source: desk rules.
+
+use crate::domain::id::{AgentId, ConversationId};
+use crate::domain::routing::RoutingVerdict;
+use crate::domain::time::Timestamp;
+use crate::route::row::{ConversationRow, Place, Presence};
+use crate::route::turn::Turn;
+
+impl Turn<'_> {
+    /// Changes an agent's presence: an absent one loses the offer at once, and waiting customers after a grace.
+    pub(super) fn set_presence(&mut self, id: &AgentId, presence: Presence) {
+        self.pool.with_agent(id, self.now, |agent| {
+            agent.row.presence = presence;
+            match presence {
+                Presence::Here => (),
+                Presence::Away { .. } => agent.row.extra_slot = false,
+                Presence::Out { .. } => {
+                    agent.row.extra_slot = false;
+                    agent.row.available = false;
+                }
+            }
+        });
+        let Some(agent) = self.pool.agents.get(id) else { return };
+        let (offer, held) = (agent.offer.clone(), agent.held.clone());
+        match (presence, offer) {
+            (Presence::Away { .. } | Presence::Out { .. }, Some(offer)) => {
+                self.rescind(&offer);
+                self.say_queued(&offer);
+            }
+            (Presence::Here, _) | (Presence::Away { .. } | Presence::Out { .. }, None) => (),
+        }
+        for conversation in held {
+            self.grace_of(&conversation);
+        }
+    }
+
+    /// Sets or clears the moment at which a held conversation leaves an absent agent.
+    pub(super) fn grace_of(&mut self, id: &ConversationId) {
+        let Some(conversation) = self.pool.conversations.get(id) else { return };
+        let Place::Held { by, requeue_at: before } = conversation.place.clone() else { return };
+        let requeue_at = self.end_of_grace(&by, conversation);
+        if requeue_at != before {
+            self.pool.with_conversation(id, |conversation| {
+                conversation.place = Place::Held { by, requeue_at };
+            });
+        }
+    }
+
+    fn end_of_grace(&self, by: &AgentId, conversation: &ConversationRow) -> Option<Timestamp> {
+        let agent = self.pool.agents.get(by).filter(|_| conversation.unanswered)?;
+        let (left_at, grace_ms) = match agent.row.presence {
+            Presence::Here => return None,
+            Presence::Away { since } => (since, self.settings.requeue_grace_away_ms),
+            Presence::Out { since } => (since, self.settings.requeue_grace_logout_ms),
+        };
+        Some(left_at.max(conversation.since).plus_ms(grace_ms))
+    }
+
+    /// The grace is over: queued again, with its due date and age.
+    pub(super) fn requeue(&mut self, id: &ConversationId, from: &AgentId) {
+        self.take_from(id, from);
+        self.say_queued(id);
+    }
+
+    /// From its agent into the queue.
+    pub(super) fn take_from(&mut self, id: &ConversationId, from: &AgentId) {
+        self.pool.with_conversation(id, |conversation| conversation.place = Place::Queued);
+        let Some(conversation) = self.pool.conversations.get(id).cloned() else { return };
+        self.say(id, &conversation, RoutingVerdict::Unassigned { agent_id: from.clone() });
+    }
+}
