@@ -89,22 +89,23 @@ impl Caller {
         tokens: BTreeMap<AccountId, Token>,
         clock: Clock,
     ) -> reqwest::Result<Self> {
-        let http = reqwest::Client::builder()
-            .timeout(Duration::from_millis(Self::CALL_MS_MAX))
-            .connect_timeout(CONNECT_WAIT)
-            // A redirect would carry a message somewhere nobody named.
-            .redirect(redirect::Policy::none())
-            .build()?;
+        let http = client(Duration::from_millis(Self::CALL_MS_MAX))?;
         let base_url = base_url.trim_end_matches('/').to_owned();
         Ok(Self { http, base_url, tokens, clock })
     }
 
-    /// The same with another bound on one call, for tests.
+    /// The same with another bound on one call.
     #[cfg(test)]
     pub(super) fn with_call_wait(mut self, wait: Duration) -> reqwest::Result<Self> {
-        self.http =
-            reqwest::Client::builder().timeout(wait).redirect(redirect::Policy::none()).build()?;
+        self.http = client(wait)?;
         Ok(self)
+    }
+
+    /// The same elsewhere.
+    #[cfg(test)]
+    pub(super) fn at(mut self, base_url: &str) -> Self {
+        base_url.clone_into(&mut self.base_url);
+        self
     }
 
     /// Makes one call; whoever drops the future makes its outcome unknown.
@@ -140,6 +141,12 @@ impl Caller {
         let body = body_of(response).await?;
         graph::read_answer(&call.send.part, status, usage, &body)
     }
+}
+
+fn client(wait: Duration) -> reqwest::Result<reqwest::Client> {
+    let builder = reqwest::Client::builder().timeout(wait).connect_timeout(CONNECT_WAIT);
+    // A redirect would carry a message somewhere nobody named.
+    builder.redirect(redirect::Policy::none()).build()
 }
 
 /// Without a connection, or without a request, nothing was written; anything else may have arrived.

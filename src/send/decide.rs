@@ -23,7 +23,7 @@ use crate::domain::time::{HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
 use crate::send::error::{Error, Remedy};
 use crate::send::state::{
     Account, CALL_DEADLINE_MS, CALL_START_MS, DOWN_PATIENCE_MS, IN_FLIGHT_MAX,
-    LIMITED_ATTEMPTS_MAX, Lane, PartId, Phase, RATE_MAX, RATE_WINDOW_MS, SLOTS_MAX, Slot,
+    LIMITED_ATTEMPTS_MAX, PartId, Phase, RATE_MAX, RATE_WINDOW_MS, SLOTS_MAX, Slot, ThreadDigest,
 };
 
 /// How long tagged messages rest after too many of them.
@@ -323,20 +323,20 @@ impl Head {
 }
 
 fn heads(account: &Account) -> Vec<Head> {
-    let waits_for_person: BTreeSet<Lane> =
-        account.slots.iter().filter(|slot| !slot.automatic).map(|slot| slot.lane).collect();
-    let mut first_of: BTreeMap<Lane, (usize, &Slot)> = BTreeMap::new();
+    let waits_for_person: BTreeSet<ThreadDigest> =
+        account.slots.iter().filter(|slot| !slot.automatic).map(|slot| slot.thread).collect();
+    let mut first_of: BTreeMap<ThreadDigest, (usize, &Slot)> = BTreeMap::new();
     for (at, slot) in account.slots.iter().enumerate() {
-        first_of.entry(slot.lane).or_insert((at, slot));
+        first_of.entry(slot.thread).or_insert((at, slot));
     }
     // What is on the wire stands before all that waits in its thread, so it is the thread's first.
-    let heads = first_of.into_iter().filter_map(|(lane, (at, slot))| match slot.phase {
+    let heads = first_of.into_iter().filter_map(|(thread, (at, slot))| match slot.phase {
         Phase::Calling { .. } => None,
         Phase::Waiting { not_before } => Some(Head {
             at,
             not_before,
             needs_tag_from: slot.tag_from_at,
-            for_person: waits_for_person.contains(&lane),
+            for_person: waits_for_person.contains(&thread),
         }),
     });
     heads.collect()

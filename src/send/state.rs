@@ -43,9 +43,9 @@ impl PartId {
 
 /// A thread, as its account's state calls it: no person's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct Lane(pub(super) u128);
+pub(super) struct ThreadDigest(pub(super) u128);
 
-impl Lane {
+impl ThreadDigest {
     /// Of a thread.
     pub(super) fn of(thread: &Thread) -> Self {
         Self(digest(&[thread.account_id.as_str(), thread.person_id.as_str()]))
@@ -77,7 +77,7 @@ pub(super) struct Slot {
     /// Which.
     pub(super) id: PartId,
     /// In which thread.
-    pub(super) lane: Lane,
+    pub(super) thread: ThreadDigest,
     /// Written by a rule.
     pub(super) automatic: bool,
     /// When it came to us.
@@ -112,7 +112,7 @@ impl Slot {
     pub(super) fn new(send: &OutboundSend, now: Timestamp) -> Self {
         Self {
             id: PartId::of(&send.send_id),
-            lane: Lane::of(&send.thread),
+            thread: ThreadDigest::of(&send.thread),
             automatic: send.automatic,
             queued_at: now,
             expires_at: send.expires_at.min(send.requested_at.plus_ms(MEMORY_MS)),
