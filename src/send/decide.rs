@@ -192,6 +192,7 @@ fn next_after(account: &mut Account, attempt: u32, answered: Answered, now: Time
         Remedy::GiveUp(code) => {
             // Who looks at a message closely enough to refuse it has let the account in.
             account.down_since = None;
+            account.pauses = 0;
             Next::Settled(failed(code, &error))
         }
         Remedy::Retry { attempts_max } if attempt < attempts_max => {
@@ -298,10 +299,11 @@ fn start_calls(account: &mut Account, rate: usize, now: Timestamp, effects: &mut
     }
 }
 
-/// How many more calls may be under way: an account that is down is tried by one at a time.
+/// How many more calls may be under way. After a pause one call at a time looks whether it is over: under a limit each
+/// further call makes it longer.
 fn room_on_the_wire(account: &Account) -> usize {
     let calling = account.slots.iter().filter(|slot| slot.calling_since().is_some()).count();
-    let max = if account.down_since.is_some() { 1 } else { IN_FLIGHT_MAX };
+    let max = if account.pauses > 0 { 1 } else { IN_FLIGHT_MAX };
     max.saturating_sub(calling)
 }
 

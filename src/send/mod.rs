@@ -28,6 +28,8 @@ mod decide_test;
 mod edge_test;
 #[cfg(test)]
 mod graph_test;
+#[cfg(test)]
+mod invariant_test;
 
 pub use call::{Call, Caller, Completion, Token};
 pub use edge::SendStage;

@@ -59,7 +59,7 @@ pub(super) struct Account {
     pub(super) sent: Vec<Timestamp>,
     /// No call before this moment.
     pub(super) paused_until: Timestamp,
-    /// Pauses in a row.
+    /// Pauses since the platform last took or judged a message.
     pub(super) pauses: u32,
     /// Since when nothing goes out until a person mends the connection.
     pub(super) down_since: Option<Timestamp>,
