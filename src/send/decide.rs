@@ -129,6 +129,7 @@ pub(super) fn late(settled: &SendOutcome, answered: Answered) -> Option<SendOutc
         (SendOutcome::Unknown, Err(error)) => match error.remedy() {
             Remedy::AwaitEcho => None,
             Remedy::GiveUp(code) => Some(failed(code, &error)),
+            Remedy::AddTag => Some(failed(FailureCode::WindowExpired, &error)),
             Remedy::Retry { .. } | Remedy::PauseAccount { .. } | Remedy::PauseTagged => {
                 Some(failed(FailureCode::RetriesExhausted, &error))
             }
@@ -156,25 +157,41 @@ fn complete(
     now: Timestamp,
     effects: &mut Vec<Effect>,
 ) {
-    let is_its_call =
-        |slot: &Slot| slot.id == id && slot.attempts == attempt && slot.calling_since().is_some();
+    let is_its_call = |slot: &Slot| slot.id == id && slot.attempts == attempt;
     let Some(at) = account.slots.iter().position(is_its_call) else { return };
-    match next_after(account, attempt, answered, now) {
+    let Some(mut slot) = account.slots.get(at).cloned() else { return };
+    let Some(started_at) = slot.calling_since() else { return };
+    let outcome = match next_after(account, attempt, answered, now) {
         Next::Wait { not_before } => {
-            if let Some(slot) = account.slots.get_mut(at) {
-                slot.phase = Phase::Waiting { not_before };
-            }
+            slot.phase = Phase::Waiting { not_before };
+            None
         }
-        Next::Settled(outcome) => {
+        Next::Tag { .. } if slot.may_add_tag(started_at) => {
+            slot.tag_from_at = started_at;
+            slot.phase = Phase::Waiting { not_before: now };
+            None
+        }
+        Next::Tag { otherwise: outcome } | Next::Settled(outcome) => Some(outcome),
+    };
+    match (outcome, account.slots.get_mut(at)) {
+        (None, Some(place)) => *place = slot,
+        (Some(outcome), _) => {
             account.slots.remove(at);
             effects.push(Effect::Settle { id, attempts: attempt, outcome });
         }
+        (None, None) => (),
     }
 }
 
 /// What a part does after an answer.
 enum Next {
-    Wait { not_before: Timestamp },
+    Wait {
+        not_before: Timestamp,
+    },
+    /// Goes again at once, with the tag, if it may have one.
+    Tag {
+        otherwise: SendOutcome,
+    },
     Settled(SendOutcome),
 }
 
@@ -206,6 +223,7 @@ fn next_after(account: &mut Account, attempt: u32, answered: Answered, now: Time
             account.tagged_not_before = now.plus_ms(TAG_PAUSE_MS);
             wait_or_exhausted(attempt, account.tagged_not_before, &error)
         }
+        Remedy::AddTag => Next::Tag { otherwise: failed(FailureCode::WindowExpired, &error) },
         Remedy::Reconnect => {
             account.down_since.get_or_insert(now);
             pause(account, None, now);

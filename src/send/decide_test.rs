@@ -193,6 +193,34 @@ fn a_tag_is_put_on_what_a_person_wrote_and_only_when_it_is_needed() {
 }
 
 #[test]
+fn a_refusal_for_the_window_is_answered_with_the_tag_once_and_where_it_may_be() {
+    let late = || refused(Class::OutsideWindow);
+    let outcome = SendOutcome::Failed {
+        code: FailureCode::WindowExpired,
+        platform_code: Some(7),
+        platform_subcode: Some(8),
+    };
+    let mut world = World::new();
+    world.request(world.slot(1, 1));
+    world.wait(1);
+    assert_eq!(world.answer(1, 1, late()), []);
+    let start_by = world.now.plus_ms(1 + 8 * SECOND_MS);
+    let again = Effect::Call { id: PartId(1), attempt: 2, tagged: true, start_by };
+    assert_eq!(world.wait(1), [again]);
+    assert_eq!(settled(&world.answer(1, 2, late())), [(1, outcome.clone())], "not twice");
+
+    // Written by a rule; and by a person, for an account that has no tag.
+    let rule = Slot { automatic: true, ..world.slot(2, 2) };
+    let untagged = Slot { tag_from_at: world.now.plus_ms(2 * DAY_MS), ..world.slot(3, 3) };
+    for slot in [rule, untagged] {
+        let id = slot.id.0;
+        world.request(slot);
+        world.wait(1);
+        assert_eq!(settled(&world.answer(id, 1, late())), [(id, outcome.clone())]);
+    }
+}
+
+#[test]
 fn nothing_is_tried_after_its_window() {
     let mut world = World::new();
     world.request(world.slot(1, 1));
@@ -236,7 +264,6 @@ fn retries_are_later_each_time_and_come_to_an_end() {
 #[test]
 fn what_the_platform_will_never_take_fails_with_its_codes() {
     check(Class::Permanent, FailureCode::Refused);
-    check(Class::OutsideWindow, FailureCode::WindowExpired);
     check(Class::PersonUnavailable, FailureCode::PersonUnavailable);
 
     #[track_caller]

@@ -70,6 +70,8 @@ pub enum Remedy {
     },
     /// Messages that need the tag wait, then again.
     PauseTagged,
+    /// Again with the human-agent tag where it had none and may have one; else it came too late.
+    AddTag,
     /// The whole account waits and tries one message now and then, until somebody mended it.
     Reconnect,
     /// Tell the conversation that it failed.
@@ -92,7 +94,7 @@ impl Error {
                 Class::Limited => Remedy::PauseAccount { wait_ms: *wait_ms },
                 Class::TagLimited => Remedy::PauseTagged,
                 Class::AccountDown => Remedy::Reconnect,
-                Class::OutsideWindow => Remedy::GiveUp(FailureCode::WindowExpired),
+                Class::OutsideWindow => Remedy::AddTag,
                 Class::PersonUnavailable => Remedy::GiveUp(FailureCode::PersonUnavailable),
                 Class::Permanent => Remedy::GiveUp(FailureCode::Refused),
             },

@@ -190,7 +190,6 @@ fn a_limited_account_waits_as_long_as_the_platform_says() {
 
 #[test]
 fn what_a_failure_is_called_outside_follows_its_class() {
-    check(10, Some(2_534_022), FailureCode::WindowExpired);
     check(551, None, FailureCode::PersonUnavailable);
     check(100, None, FailureCode::Refused);
 

@@ -37,7 +37,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (0..4_u128, any::<bool>(), 0..3 * DAY_MS).prop_map(|(thread, automatic, expires_in_ms)| {
             Step::Request { thread, automatic, expires_in_ms }
         }),
-        3 => (0..8_usize, 0..9_usize).prop_map(|(at, with)| Step::Answer { at, with }),
+        3 => (0..8_usize, 0..10_usize).prop_map(|(at, with)| Step::Answer { at, with }),
         1 => (0..8_usize).prop_map(|at| Step::Lose { at }),
         2 => (1..5 * SECOND_MS).prop_map(|ms| Step::Wait { ms }),
         1 => (1..20 * MINUTE_MS).prop_map(|ms| Step::Wait { ms }),
@@ -46,7 +46,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// Every kind of answer; the second of a pair says whether it rules out that the message went out.
-fn answers() -> [(Answered, bool); 9] {
+fn answers() -> [(Answered, bool); 10] {
     [
         (taken(), false),
         (Err(Error::NoAnswer), false),
@@ -56,6 +56,7 @@ fn answers() -> [(Answered, bool); 9] {
         (refused(Class::Limited), true),
         (refused(Class::TagLimited), true),
         (refused(Class::AccountDown), true),
+        (refused(Class::OutsideWindow), true),
         (refused(Class::Permanent), true),
     ]
 }

@@ -138,6 +138,12 @@ impl Slot {
         if self.automatic { expired_at.min(self.tag_from_at) } else { expired_at }
     }
 
+    /// Whether a call that began at `started_at` had no tag and the next may have one. Where an account has no tag, its
+    /// window ends before the tag would begin.
+    pub(super) fn may_add_tag(&self, started_at: Timestamp) -> bool {
+        !self.automatic && !self.needs_tag(started_at) && self.tag_from_at < self.expires_at
+    }
+
     /// Since when it is on the wire.
     pub(super) const fn calling_since(&self) -> Option<Timestamp> {
         match self.phase {
