@@ -9,10 +9,13 @@
 pub mod partitioner;
 pub mod record;
 pub mod error;
+pub mod types;
+pub mod kafka;
 
 use std::time::Duration;
 
 pub use error::{Error, Remedy};
+pub use types::{Change, Difference, ReadBatch, TopicChange, TopicDifference};
 
 use crate::topics::Topic;
 
