@@ -189,10 +189,11 @@ impl ProducerContext for Deliveries {
         }
         let done = self.done.fetch_add(1, Ordering::SeqCst) + 1;
         let awaited = self.awaited.load(Ordering::SeqCst);
-        if awaited != 0 && done >= awaited {
-            if let Some(waiter) = &*lock(&self.waiter) {
-                waiter.unpark();
-            }
+        if awaited != 0
+            && done >= awaited
+            && let Some(waiter) = &*lock(&self.waiter)
+        {
+            waiter.unpark();
         }
     }
 }

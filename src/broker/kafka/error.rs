@@ -9,14 +9,25 @@ use crate::broker::Error;
 /// What `error` means for whoever called.
 pub(super) fn from_kafka(error: &KafkaError) -> Error {
     let text = error.to_string();
-    match error {
-        KafkaError::Transaction(cause) if cause.is_fatal() => Error::Fatal(text),
-        KafkaError::Transaction(cause) if cause.txn_requires_abort() => Error::Abortable(text),
-        KafkaError::Transaction(cause) if cause.is_retriable() => Error::Retriable(text),
-        KafkaError::ClientConfig(..) | KafkaError::ClientCreation(_) => Error::Settings(text),
-        KafkaError::MessageConsumptionFatal(_) => Error::Fatal(text),
-        other => other.rdkafka_error_code().map_or(Error::Fatal(text), from_code),
+    if let KafkaError::Transaction(cause) = error {
+        return if cause.is_fatal() {
+            Error::Fatal(text)
+        } else if cause.txn_requires_abort() {
+            Error::Abortable(text)
+        } else if cause.is_retriable() {
+            Error::Retriable(text)
+        } else {
+            // As librdkafka's introduction demands: anything else is fatal.
+            Error::Fatal(text)
+        };
     }
+    if matches!(error, KafkaError::ClientConfig(..) | KafkaError::ClientCreation(_)) {
+        return Error::Settings(text);
+    }
+    if matches!(error, KafkaError::MessageConsumptionFatal(_)) {
+        return Error::Fatal(text);
+    }
+    error.rdkafka_error_code().map_or(Error::Fatal(text), from_code)
 }
 
 /// Passing trouble is logged; librdkafka goes on by itself.

@@ -43,6 +43,7 @@ impl Producer {
     /// # Errors
     ///
     /// `QueueFull` at once, `TooLarge`, `Retriable` when the cluster did not confirm in time (it may have it still).
+    #[expect(clippy::needless_pass_by_value, reason = "as the embedded broker, which keeps it")]
     pub fn append(
         &self,
         output: Output,

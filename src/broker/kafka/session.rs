@@ -176,9 +176,8 @@ impl Session {
     /// # Errors
     ///
     /// `Abortable`, `Fatal`, or `TooLarge`; a full queue is waited for.
+    #[expect(clippy::needless_pass_by_value, reason = "as the embedded broker, which keeps it")]
     pub fn send(&mut self, output: Output) -> Result<(), Error> {
-        // By value: the caller has done with it, and the embedded broker keeps it.
-        let output = output;
         self.transaction.send(self.broker.shared.names.of(output.topic), &output)
     }
 

@@ -13,7 +13,7 @@ use rdkafka::producer::{Producer, ThreadedProducer};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::context::Deliveries;
-use super::error::{from_code, from_kafka};
+use super::error::from_kafka;
 use super::settings::KafkaSettings;
 use super::wire::outgoing;
 use crate::broker::Error;
@@ -121,11 +121,11 @@ impl Transaction {
         let deliveries = self.producer.context();
         let drained = deliveries.wait(self.sent, self.timeout);
         if let Some(code) = deliveries.take_failure() {
-            // Whatever the code says elsewhere: a record that was not delivered spoils this transaction.
-            return Err(match from_code(code) {
-                Error::Fatal(text) if code != Code::Fail => Error::Fatal(text),
-                other => Error::Abortable(other.to_string()),
-            });
+            // Whatever the code means elsewhere: a record that was not delivered spoils its transaction. Only a
+            // client that is broken altogether cannot abort.
+            let broken = matches!(code, Code::Fatal | Code::Fenced | Code::ProducerFenced);
+            let text = format!("a record was not delivered: {code}");
+            return Err(if broken { Error::Fatal(text) } else { Error::Abortable(text) });
         }
         if drained {
             return Ok(());
