@@ -1,11 +1,14 @@
 //! Outputs and offsets are one: what was committed is there once, what was aborted never was.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use dmstream::broker::{Error, Remedy};
+use dmstream::broker::kafka::{KafkaBroker, Reader};
+use dmstream::broker::{Error, PollBounds, Remedy};
+use dmstream::clock::Stopwatch;
 use dmstream::topics::Topic;
 
-use crate::world::{BOUNDS, Copier, append, output, read_all, reader, run, world};
+use crate::world::{BOUNDS, Copier, PATIENCE, append, output, read_all, reader, run, world};
 
 const INPUT: [Topic; 1] = [Topic::EventsNormalized];
 
@@ -21,10 +24,7 @@ fn outputs_and_offsets_become_true_together_and_a_restart_goes_on_after_them() {
     while next[&(Topic::EventsNormalized, 0)] < 5 {
         next.extend(copier.turn().unwrap());
     }
-    let mut early = reader(&broker, Topic::Timeline);
-    let batch = early.poll(&BOUNDS).unwrap();
-    assert!(batch.records.is_empty(), "seen before the commit");
-
+    let mut early = held_back(&broker);
     copier.session.commit(&next).unwrap();
     let all = ["m0", "m1", "m2", "m3", "m4"];
     let (seen, places) = read_all(&mut early);
@@ -39,6 +39,22 @@ fn outputs_and_offsets_become_true_together_and_a_restart_goes_on_after_them() {
     run(&mut [&mut again], |members| !members[0].copied.is_empty());
     assert_eq!(again.copied, [(Topic::EventsNormalized, 0, "m5".to_owned())]);
     again.session.close().unwrap();
+}
+
+/// A reader that waits for an open transaction: opened once the transaction's first record is in the log.
+fn held_back(broker: &KafkaBroker) -> Reader {
+    let watch = Stopwatch::start();
+    while watch.elapsed() < PATIENCE {
+        let mut reader = reader(broker, Topic::Timeline);
+        // Long enough to find the end, were there one.
+        let long = PollBounds { wait: Duration::from_millis(700), ..BOUNDS };
+        let batch = reader.poll(&long).unwrap();
+        assert!(batch.records.is_empty(), "seen before the commit");
+        if !batch.at_end {
+            return reader;
+        }
+    }
+    panic!("nothing was written")
 }
 
 #[test]

@@ -20,11 +20,7 @@ use super::transaction::Transaction;
 use super::{KafkaBroker, signed, wire};
 use crate::broker::record::{Output, Record};
 use crate::broker::{Error, NextOffsets, PollBounds, Polled, SessionSpec};
-use crate::clock::Stopwatch;
 use crate::topics::Topic;
-
-/// How long leaving the group may take.
-const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 
 /// A member of a group and its transaction. Belongs to one thread.
 pub struct Session {
@@ -242,23 +238,14 @@ impl Session {
     }
 
     /// Ends the session: an open transaction is aborted, the lanes are let go. A static member keeps its claim until
-    /// the session timeout, so that a restart moves nothing.
+    /// the session timeout, so that a restart moves nothing: hence no `unsubscribe`, which would leave the group.
     ///
     /// # Errors
     ///
     /// `Fatal` when the open transaction could not be aborted; the successor will do it.
     pub fn close(mut self) -> Result<(), Error> {
-        let aborted = self.transaction.abort();
-        self.let_go();
-        self.consumer.unsubscribe();
-        let watch = Stopwatch::start();
-        let assigned = || self.consumer.assignment().is_ok_and(|all| all.count() > 0);
-        while assigned() && watch.elapsed() < LEAVE_WITHIN {
-            if let Some(Err(error)) = self.consumer.poll(Duration::from_millis(20)) {
-                tracing::debug!(kafka.error = %error, "a consumer reports an error while closing");
-            }
-        }
-        aborted
+        // Dropping the rest polls until the group has let us go.
+        self.transaction.abort()
     }
 
     /// From here on rebalances answer themselves, and the one that waits for an answer gets it.
