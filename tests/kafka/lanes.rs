@@ -1,12 +1,13 @@
 //! Lanes: shared out whole, handed over without loss, whoever leaves and however.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use dmstream::broker::Error;
 use dmstream::broker::kafka::{KafkaBroker, Producer};
 use dmstream::topics::Topic;
 
-use crate::world::{Copier, append, read_all, reader, run, spec, world};
+use crate::world::{Copier, append, create, read_all, reader, run, settings, spec, world};
 
 const INPUTS: [Topic; 3] = [Topic::EventsNormalized, Topic::DeskCommands, Topic::RoutingDecisions];
 const KEYS: usize = 12;
@@ -118,6 +119,40 @@ fn a_member_that_dies_in_a_turn_loses_and_doubles_nothing() {
     expected.sort();
     assert_eq!(read_all(&mut reader(&broker, Topic::Timeline)).0, expected);
     b.session.close().unwrap();
+}
+
+/// It did not poll for too long: the others go on without it, and it can only begin anew.
+#[test]
+fn a_member_thought_dead_cannot_commit_and_comes_back_as_a_new_one() {
+    let mut settings = settings("lost");
+    settings.transaction_timeout = Duration::from_secs(20);
+    let topics = [(Topic::EventsNormalized, 2), (Topic::Timeline, 1)];
+    create(&settings, &topics);
+    let lively = KafkaBroker::connect(settings.clone()).unwrap();
+    settings.properties.insert("max.poll.interval.ms".to_owned(), "3000".to_owned());
+    let sleepy = KafkaBroker::connect(settings).unwrap();
+    let producer = lively.producer().unwrap();
+    for n in 0..8 {
+        append(&producer, Topic::EventsNormalized, &format!("t{n}"), &format!("m{n}"));
+    }
+    let input = [Topic::EventsNormalized];
+    let mut sleeper = Copier::open(&sleepy, "a", &input);
+    let next = sleeper.read_uncommitted();
+    let mut other = Copier::open(&lively, "b", &input);
+    run(&mut [&mut other], |members| members[0].copied.len() == 8);
+
+    let refused = sleeper.session.commit(&next).unwrap_err();
+    assert!(matches!(refused, Error::Fatal(_)), "{refused}");
+    // Its polls say so too, whatever rebalances were announced before.
+    let told = (0..20).find_map(|_| sleeper.turn().err());
+    assert!(matches!(told, Some(Error::Fatal(_))), "{told:?}");
+    drop(sleeper);
+    let mut sleeper = Copier::open(&sleepy, "a", &input);
+    run(&mut [&mut sleeper, &mut other], |members| members.iter().all(|one| one.lanes.len() == 1));
+    let all = ["m0", "m1", "m2", "m3", "m4", "m5", "m6", "m7"];
+    assert_eq!(read_all(&mut reader(&lively, Topic::Timeline)).0, all);
+    sleeper.session.close().unwrap();
+    other.session.close().unwrap();
 }
 
 #[test]

@@ -82,6 +82,10 @@ pub(crate) fn text(record: &Record) -> String {
     String::from_utf8_lossy(record.bytes()).into_owned()
 }
 
+pub(crate) fn key(record: &Record) -> String {
+    String::from_utf8(record.key.clone().unwrap()).unwrap()
+}
+
 /// All partitions of `topic` from the beginning.
 pub(crate) fn reader(broker: &KafkaBroker, topic: Topic) -> Reader {
     let partitions = broker.partitions(topic).unwrap();
@@ -109,13 +113,12 @@ pub(crate) struct Copier {
     pub(crate) session: Session,
     pub(crate) lanes: BTreeSet<u32>,
     pub(crate) copied: Vec<(Topic, u32, String)>,
-    pub(crate) lost: usize,
 }
 
 impl Copier {
     pub(crate) fn open(broker: &KafkaBroker, member: &str, inputs: &[Topic]) -> Self {
         let session = broker.session(&spec(member, inputs)).unwrap();
-        Self { session, lanes: BTreeSet::new(), copied: Vec::new(), lost: 0 }
+        Self { session, lanes: BTreeSet::new(), copied: Vec::new() }
     }
 
     /// One turn, without its commit: where the input goes on.
@@ -129,15 +132,13 @@ impl Copier {
             }
             Polled::Revoked(lanes) => self.give_up(&lanes)?,
             Polled::Lost(lanes) => {
-                self.lost += lanes.len();
                 self.session.abort()?;
                 self.give_up(&lanes)?;
             }
             Polled::Records { records, .. } => {
                 for record in records {
                     assert!(self.lanes.contains(&record.partition), "not its lane");
-                    let key = String::from_utf8(record.key.clone().unwrap()).unwrap();
-                    let value = text(&record);
+                    let (key, value) = (key(&record), text(&record));
                     self.session.send(output(Topic::Timeline, &key, &value))?;
                     next.insert((record.topic, record.partition), record.offset + 1);
                     self.copied.push((record.topic, record.partition, value));

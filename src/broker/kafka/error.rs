@@ -10,7 +10,7 @@ use crate::broker::Error;
 pub(super) fn from_kafka(error: &KafkaError) -> Error {
     let text = error.to_string();
     if let KafkaError::Transaction(cause) = error {
-        return if cause.is_fatal() {
+        return if cause.is_fatal() || is_outside(cause.code()) {
             Error::Fatal(text)
         } else if cause.txn_requires_abort() {
             Error::Abortable(text)
@@ -52,6 +52,8 @@ pub(super) fn from_code(code: Code) -> Error {
     let text = code.to_string();
     if code == Code::QueueFull {
         Error::QueueFull
+    } else if is_outside(code) {
+        Error::Fatal(text)
     } else if matches!(
         code,
         Code::UnknownTopic | Code::UnknownPartition | Code::UnknownTopicOrPartition
@@ -66,13 +68,25 @@ pub(super) fn from_code(code: Code) -> Error {
     }
 }
 
-/// The transaction, not the client, is spoilt.
-const fn is_abortable(code: Code) -> bool {
+/// The group went on without this member, and its lanes have other owners.
+///
+/// The transaction alone could be aborted, but librdkafka may rejoin with lanes it believes to own still (a missed
+/// `max.poll.interval.ms` while a revoke waits for its answer is not marked as lost). A new member owns nothing.
+const fn is_outside(code: Code) -> bool {
     matches!(
         code,
         Code::IllegalGeneration
             | Code::UnknownMemberId
-            | Code::RebalanceInProgress
+            | Code::FencedInstanceId
+            | Code::PollExceeded
+    )
+}
+
+/// The transaction, not the client, is spoilt.
+const fn is_abortable(code: Code) -> bool {
+    matches!(
+        code,
+        Code::RebalanceInProgress
             | Code::State
             | Code::PurgeQueue
             | Code::PurgeInflight
@@ -103,7 +117,6 @@ const fn is_passing(code: Code) -> bool {
             | Code::NetworkException
             | Code::ConcurrentTransactions
             | Code::UnstableOffsetCommit
-            | Code::PollExceeded
             | Code::InProgress
             | Code::PreviousInProgress
             | Code::Retry
@@ -117,7 +130,9 @@ mod tests {
 
     #[test]
     fn every_code_has_one_written_answer() {
-        check(Code::IllegalGeneration, Remedy::Abort);
+        check(Code::IllegalGeneration, Remedy::Rebuild);
+        check(Code::PollExceeded, Remedy::Rebuild);
+        check(Code::RebalanceInProgress, Remedy::Abort);
         check(Code::MessageTimedOut, Remedy::Abort);
         check(Code::QueueFull, Remedy::Abort);
         check(Code::AllBrokersDown, Remedy::Retry);

@@ -99,6 +99,11 @@ impl KafkaSettings {
         config
     }
 
+    /// Every consumer is given it, joined or not: a shorter `max.poll.interval.ms` than this is refused.
+    fn session_ms(&self) -> u128 {
+        self.session_timeout.as_millis().max(1)
+    }
+
     /// A consumer, of records that are committed.
     fn consumer(&self, group: &str) -> ClientConfig {
         let mut config = self.client();
@@ -115,6 +120,7 @@ impl KafkaSettings {
         );
         config
             .set("group.id", group)
+            .set("session.timeout.ms", self.session_ms().to_string())
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("isolation.level", "read_committed")
@@ -125,13 +131,11 @@ impl KafkaSettings {
     /// A member of a stage's group.
     pub(super) fn member(&self, group: &str, member: &str) -> ClientConfig {
         let mut config = self.consumer(group);
-        let session_ms = self.session_timeout.as_millis().max(1);
-        let heartbeat_ms = (session_ms / 5).clamp(1, 3_000);
+        let heartbeat_ms = (self.session_ms() / 5).clamp(1, 3_000);
         defaults(&mut config, &[("statistics.interval.ms", "5000")]);
         config
             .set("group.instance.id", member)
             .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("session.timeout.ms", session_ms.to_string())
             .set("heartbeat.interval.ms", heartbeat_ms.to_string());
         config
     }
@@ -147,6 +151,7 @@ impl KafkaSettings {
     pub(super) fn observer(&self) -> ClientConfig {
         let mut config = self.client();
         config.set("isolation.level", "read_uncommitted");
+        config.set("session.timeout.ms", self.session_ms().to_string());
         config
     }
 
