@@ -79,11 +79,14 @@ impl Member {
         lock(&self.lags).clone()
     }
 
+    /// A client that terminates takes any answer as "give up everything". Asking it for its assignment first may
+    /// block for ever: nobody serves that question any more.
     fn answer_at_once(consumer: &BaseConsumer<Self>, assigned: bool) {
+        let nothing = TopicPartitionList::new();
         let answered = if assigned {
-            consumer.incremental_assign(&TopicPartitionList::new())
+            consumer.incremental_assign(&nothing)
         } else {
-            consumer.assignment().and_then(|all| consumer.incremental_unassign(&all))
+            consumer.incremental_unassign(&nothing)
         };
         if let Err(error) = answered {
             tracing::debug!(kafka.error = %error, "a rebalance while closing was not answered");
