@@ -20,7 +20,11 @@ use super::transaction::Transaction;
 use super::{KafkaBroker, signed, wire};
 use crate::broker::record::{Output, Record};
 use crate::broker::{Error, NextOffsets, PollBounds, Polled, SessionSpec};
+use crate::clock::Stopwatch;
 use crate::topics::Topic;
+
+/// How long a member that is closed before it joined may take to join.
+const JOIN_WITHIN: Duration = Duration::from_secs(4);
 
 /// A member of a group and its transaction. Belongs to one thread.
 pub struct Session {
@@ -30,6 +34,8 @@ pub struct Session {
     broker: KafkaBroker,
     inputs: Vec<(String, Topic)>,
     lanes: Lanes,
+    /// The group has answered at least once.
+    joined: bool,
 }
 
 impl fmt::Debug for Session {
@@ -55,7 +61,7 @@ impl Session {
             consumer.subscribe(&[lead.as_str()]).map_err(|error| from_kafka(&error))?;
         }
         let (broker, lanes) = (broker.clone(), Lanes::default());
-        Ok(Self { transaction, consumer, broker, inputs, lanes })
+        Ok(Self { transaction, consumer, broker, inputs, lanes, joined: false })
     }
 
     /// What comes next: a change of lanes before any records. A revoke that was not answered is told again.
@@ -83,6 +89,7 @@ impl Session {
             match self.consumer.context().next_note() {
                 None => return Ok(None),
                 Some(Note::Assigned(lanes)) => {
+                    self.joined = true;
                     // The group goes on at once; the lanes are read only after `take`.
                     let nothing = TopicPartitionList::new();
                     self.consumer.incremental_assign(&nothing).map_err(|e| from_kafka(&e))?;
@@ -250,6 +257,15 @@ impl Session {
 
     /// From here on rebalances answer themselves, and the one that waits for an answer gets it.
     fn let_go(&mut self) {
+        // A client that is closed while it joins may never end: let it join first, for a bounded time.
+        let watch = Stopwatch::start();
+        while !self.joined && watch.elapsed() < JOIN_WITHIN {
+            let short =
+                PollBounds { records_max: 1, bytes_max: 1, wait: Duration::from_millis(20) };
+            if self.poll(&short).is_err() {
+                break;
+            }
+        }
         self.consumer.context().close();
         let waiting = self.next_change();
         let leaving = self.lanes.leaving().map(|(lanes, _)| lanes).unwrap_or_default();
