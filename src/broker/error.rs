@@ -24,6 +24,9 @@ pub enum Error {
     /// A topic is missing, or its partitions are not what `topics.yaml` demands.
     #[error("topics are not as declared: {0}; run `dmstream topics apply`")]
     Topics(String),
+    /// A setting would break what this program promises, or is not one.
+    #[error("the broker's settings are not usable: {0}")]
+    Settings(String),
     /// The embedded log on disk failed.
     #[error("the embedded log failed: {0}")]
     Storage(String),
@@ -50,7 +53,7 @@ impl Error {
             Self::Retriable(_) => Remedy::Retry,
             Self::Abortable(_) | Self::QueueFull | Self::TooLarge { .. } => Remedy::Abort,
             Self::Fatal(_) => Remedy::Rebuild,
-            Self::Topics(_) | Self::Storage(_) => Remedy::Stop,
+            Self::Topics(_) | Self::Settings(_) | Self::Storage(_) => Remedy::Stop,
         }
     }
 }

@@ -11,12 +11,18 @@ pub mod embedded;
 pub mod partitioner;
 pub mod record;
 pub mod error;
+<<<<<<< HEAD
 mod choice;
+=======
+pub mod types;
+pub mod kafka;
+>>>>>>> room/kafka
 
 use std::time::Duration;
 
 pub use choice::{Broker, Producer, Reader, Session};
 pub use error::{Error, Remedy};
+pub use types::{Change, Difference, ReadBatch, TopicChange, TopicDifference};
 
 use crate::topics::Topic;
 

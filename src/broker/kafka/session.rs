@@ -1,0 +1,299 @@
+//! One worker's hold on Kafka: a member of the stage's group and its transactional producer.
+//!
+//! Promise: only lanes that were taken are read, and a lane is out of our hands only after `give_up`. The member
+//! subscribes to the first input alone; partition N of every other input comes and goes with lane N, so that one member
+//! has them all whatever the assignor does (`docs/adr/0003-lanes.md`).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::Message;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use super::context::{Member, Note};
+use super::error::{from_kafka, pass_over};
+use super::lanes::Lanes;
+use super::transaction::Transaction;
+use super::{KafkaBroker, signed, wire};
+use crate::broker::record::{Output, Record};
+use crate::broker::{Error, NextOffsets, PollBounds, Polled, SessionSpec};
+use crate::clock::Stopwatch;
+use crate::topics::Topic;
+
+/// How long a member that is closed before it joined may take to join.
+const JOIN_WITHIN: Duration = Duration::from_secs(4);
+
+/// A member of a group and its transaction. Belongs to one thread.
+pub struct Session {
+    // Dropped in this order: the transaction ends before the lanes go.
+    transaction: Transaction,
+    consumer: BaseConsumer<Member>,
+    broker: KafkaBroker,
+    inputs: Vec<(String, Topic)>,
+    lanes: Lanes,
+    /// The group has answered at least once.
+    joined: bool,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("lanes", &self.lanes).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    pub(super) fn open(broker: &KafkaBroker, spec: &SessionSpec) -> Result<Self, Error> {
+        let settings = &broker.shared.settings;
+        check_lanes(broker, &spec.inputs)?;
+        let named = |topic: &Topic| (broker.shared.names.of(*topic).to_owned(), *topic);
+        let inputs: Vec<(String, Topic)> = spec.inputs.iter().map(named).collect();
+        let group = format!("{}{}", settings.topic_prefix, spec.group);
+        let id = format!("{group}-{}", spec.member);
+        let config = settings.member(&group, &spec.member);
+        // First of all: a predecessor's transaction is ended before anybody looks for its offsets.
+        let transaction = Transaction::open(settings, &id)?;
+        let consumer = BaseConsumer::from_config_and_context(&config, Member::default())
+            .map_err(|error| from_kafka(&error))?;
+        if let Some((lead, _)) = inputs.first() {
+            consumer.subscribe(&[lead.as_str()]).map_err(|error| from_kafka(&error))?;
+        }
+        let (broker, lanes) = (broker.clone(), Lanes::default());
+        Ok(Self { transaction, consumer, broker, inputs, lanes, joined: false })
+    }
+
+    /// What comes next: a change of lanes before any records. A revoke that was not answered is told again.
+    ///
+    /// # Errors
+    ///
+    /// `Fatal` when the client is of no use any more; `Topics` when an input has gone. Passing trouble is logged, and
+    /// looks like `Idle`.
+    pub fn poll(&mut self, bounds: &PollBounds) -> Result<Polled, Error> {
+        if let Some(change) = self.next_change()? {
+            return Ok(change);
+        }
+        let (records, drained) = self.read(bounds)?;
+        if !records.is_empty() {
+            return Ok(Polled::Records { records, drained });
+        }
+        Ok(self.next_change()?.unwrap_or(Polled::Idle))
+    }
+
+    fn next_change(&mut self) -> Result<Option<Polled>, Error> {
+        loop {
+            if let Some((lanes, lost)) = self.lanes.leaving() {
+                return Ok(Some(if lost { Polled::Lost(lanes) } else { Polled::Revoked(lanes) }));
+            }
+            match self.consumer.context().next_note() {
+                None => return Ok(None),
+                Some(Note::Assigned(lanes)) => {
+                    self.joined = true;
+                    // The group goes on at once; the lanes are read only after `take`.
+                    let nothing = TopicPartitionList::new();
+                    self.consumer.incremental_assign(&nothing).map_err(|e| from_kafka(&e))?;
+                    if !lanes.is_empty() {
+                        return Ok(Some(Polled::Assigned(lanes)));
+                    }
+                }
+                Some(Note::Revoked { lanes, lost }) => {
+                    self.lanes.revoke(&lanes, lost);
+                    if lanes.is_empty() {
+                        let nothing = TopicPartitionList::new();
+                        self.consumer.incremental_unassign(&nothing).map_err(|e| from_kafka(&e))?;
+                    }
+                }
+            }
+        }
+    }
+
+    fn read(&self, bounds: &PollBounds) -> Result<(Vec<Record>, bool), Error> {
+        let mut records = Vec::new();
+        let mut bytes = 0;
+        let mut wait = bounds.wait;
+        while records.len() < bounds.records_max.max(1) && bytes < bounds.bytes_max.max(1) {
+            let Some(polled) = self.consumer.poll(wait) else { return Ok((records, true)) };
+            let message = match polled {
+                Ok(message) => message,
+                Err(error) => {
+                    pass_over(&error)?;
+                    return Ok((records, true));
+                }
+            };
+            let Some((topic, lane)) = self.origin(message.topic(), message.partition()) else {
+                continue;
+            };
+            let (record, length) = wire::record(topic, lane, &message);
+            bytes += length;
+            records.push(record);
+            wait = Duration::ZERO;
+        }
+        Ok((records, false))
+    }
+
+    /// Which input and lane; `None` when it is not ours to read.
+    fn origin(&self, name: &str, partition: i32) -> Option<(Topic, u32)> {
+        let lane = u32::try_from(partition).ok().filter(|lane| self.lanes.holds(*lane))?;
+        let (_, topic) = self.inputs.iter().find(|(input, _)| input == name)?;
+        Some((*topic, lane))
+    }
+
+    /// Starts reading these lanes, each input from its committed offset; from the beginning where there is none.
+    ///
+    /// # Errors
+    ///
+    /// `Fatal` when the client refuses.
+    pub fn take(&mut self, lanes: &[u32]) -> Result<(), Error> {
+        let fresh = self.lanes.take(lanes);
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let partitions = self.partitions_of(fresh.into_iter());
+        self.consumer.incremental_assign(&partitions).map_err(|error| from_kafka(&error))
+    }
+
+    /// Lets these lanes go, after their last commit; with the last lane of a revoke, the group goes on.
+    ///
+    /// # Errors
+    ///
+    /// `Fatal` when the client refuses.
+    pub fn give_up(&mut self, lanes: &[u32]) -> Result<(), Error> {
+        let Some(left) = self.lanes.give_up(lanes) else { return Ok(()) };
+        let partitions = self.partitions_of(left.into_iter());
+        self.consumer.incremental_unassign(&partitions).map_err(|error| from_kafka(&error))
+    }
+
+    fn partitions_of(&self, lanes: impl Iterator<Item = u32>) -> TopicPartitionList {
+        let mut partitions = TopicPartitionList::new();
+        for lane in lanes {
+            for (name, _) in &self.inputs {
+                partitions.add_partition(name, signed(lane));
+            }
+        }
+        partitions
+    }
+
+    /// Writes into the open transaction, opening one if there is none.
+    ///
+    /// # Errors
+    ///
+    /// `Abortable`, `Fatal`, or `TooLarge`; a full queue is waited for.
+    #[expect(clippy::needless_pass_by_value, reason = "as the embedded broker, which keeps it")]
+    pub fn send(&mut self, output: Output) -> Result<(), Error> {
+        self.transaction.send(self.broker.shared.names.of(output.topic), &output)
+    }
+
+    /// Makes what was sent and `next` true together.
+    ///
+    /// # Errors
+    ///
+    /// `Abortable`: nothing became true. `Fatal`: fenced, or the outcome is unknown; a new session tells.
+    pub fn commit(&mut self, next: &NextOffsets) -> Result<(), Error> {
+        let mut offsets = TopicPartitionList::new();
+        for ((topic, partition), offset) in next {
+            let name = self.broker.shared.names.of(*topic);
+            let offset = Offset::Offset(i64::try_from(*offset).unwrap_or(i64::MAX));
+            offsets
+                .add_partition_offset(name, signed(*partition), offset)
+                .map_err(|error| from_kafka(&error))?;
+        }
+        // Fetched afresh: the generation changes with each rebalance.
+        self.transaction.commit(&offsets, || self.consumer.group_metadata())
+    }
+
+    /// Takes back what was sent, and reads all lanes again from their committed offsets.
+    ///
+    /// # Errors
+    ///
+    /// `Fatal` when that is not possible; a new session starts from the same offsets.
+    pub fn abort(&mut self) -> Result<(), Error> {
+        self.transaction.abort()?;
+        let lanes = self.partitions_of(self.lanes.taken());
+        if lanes.count() == 0 {
+            return Ok(());
+        }
+        let patience = self.broker.shared.settings.transaction_timeout;
+        let committed = self.consumer.committed_offsets(lanes, patience);
+        let committed = committed.map_err(|error| Error::Fatal(error.to_string()))?;
+        for mut place in committed.elements() {
+            if !matches!(place.offset(), Offset::Offset(_)) {
+                place.set_offset(Offset::Beginning).map_err(|error| from_kafka(&error))?;
+            }
+        }
+        let sought = self.consumer.seek_partitions(committed, patience);
+        let sought = sought.map_err(|error| Error::Fatal(error.to_string()))?;
+        for place in sought.elements() {
+            // A partition that has not begun to fetch refuses the seek: it begins at its committed offset anyway.
+            if let Err(error) = place.error() {
+                tracing::debug!(kafka.error = %error, kafka.lane = place.partition(), "not rewound");
+            }
+        }
+        Ok(())
+    }
+
+    /// Records behind, by taken lane, as of the last statistics (5 s); a lane whose last record is a marker rests at one.
+    #[must_use]
+    pub fn lag(&self) -> BTreeMap<u32, u64> {
+        let mut by_lane: BTreeMap<u32, u64> = self.lanes.taken().map(|lane| (lane, 0)).collect();
+        for ((name, lane), behind) in self.consumer.context().lags() {
+            if self.inputs.iter().any(|(input, _)| *input == name) {
+                by_lane.entry(lane).and_modify(|sum| *sum += behind);
+            }
+        }
+        by_lane
+    }
+
+    /// Ends the session: an open transaction is aborted, the lanes are let go. A static member keeps its claim until
+    /// the session timeout, so that a restart moves nothing: hence no `unsubscribe`, which would leave the group.
+    ///
+    /// # Errors
+    ///
+    /// `Fatal` when the open transaction could not be aborted; the successor will do it.
+    pub fn close(mut self) -> Result<(), Error> {
+        // Dropping the rest polls until the group has let us go.
+        self.transaction.abort()
+    }
+
+    /// From here on rebalances answer themselves, and the one that waits for an answer gets it.
+    fn let_go(&mut self) {
+        // A client that is closed while it joins may never end: let it join first, for a bounded time.
+        let watch = Stopwatch::start();
+        while !self.joined && watch.elapsed() < JOIN_WITHIN {
+            let short =
+                PollBounds { records_max: 1, bytes_max: 1, wait: Duration::from_millis(20) };
+            if self.poll(&short).is_err() {
+                break;
+            }
+        }
+        self.consumer.context().close();
+        let waiting = self.next_change();
+        let leaving = self.lanes.leaving().map(|(lanes, _)| lanes).unwrap_or_default();
+        let answered = waiting.and_then(|_| self.give_up(&leaving));
+        if let Err(error) = answered {
+            tracing::debug!(kafka.error = %error, "the last rebalance was not answered");
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // Otherwise the consumer, which polls until it is closed, would wait for an answer for ever.
+        self.let_go();
+    }
+}
+
+/// Inputs must have one partition count: a lane is one number of all of them.
+fn check_lanes(broker: &KafkaBroker, inputs: &[Topic]) -> Result<(), Error> {
+    let mut lanes = None;
+    for topic in inputs {
+        let partitions = broker.partitions(*topic)?;
+        if *lanes.get_or_insert(partitions) != partitions {
+            let name = broker.shared.names.of(*topic);
+            return Err(Error::Topics(format!(
+                "{name} is not co-partitioned with the other inputs"
+            )));
+        }
+    }
+    Ok(())
+}

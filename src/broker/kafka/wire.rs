@@ -1,0 +1,67 @@
+//! Records between librdkafka's shape and ours. Bytes are copied at once: a borrowed message pins its whole fetch.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rdkafka::message::{
+    BorrowedHeaders, BorrowedMessage, Header, Headers as _, Message, OwnedHeaders,
+};
+use rdkafka::producer::BaseRecord;
+use rdkafka::util::IntoOpaque;
+
+use crate::broker::record::{Headers, Output, Record};
+use crate::domain::time::Timestamp;
+use crate::topics::Topic;
+
+/// The message as ours, and how many bytes of key and value it has.
+pub(super) fn record(
+    topic: Topic,
+    partition: u32,
+    message: &BorrowedMessage<'_>,
+) -> (Record, usize) {
+    let key = message.key().map(<[u8]>::to_vec);
+    let value = message.payload().map(<[u8]>::to_vec);
+    let bytes = key.as_ref().map_or(0, Vec::len) + value.as_ref().map_or(0, Vec::len);
+    let written_at = message.timestamp().to_millis().unwrap_or(0);
+    let record = Record {
+        topic,
+        partition,
+        offset: u64::try_from(message.offset()).unwrap_or(0),
+        timestamp: Timestamp::from_ms(u64::try_from(written_at).unwrap_or(0)),
+        key,
+        value,
+        headers: message.headers().map(headers).unwrap_or_default(),
+    };
+    (record, bytes)
+}
+
+/// The headers, or none at all when one of their names is not UTF-8: rdkafka panics on such a name, and a poison
+/// record must not end the worker.
+fn headers(found: &BorrowedHeaders) -> Headers {
+    let read = catch_unwind(AssertUnwindSafe(|| {
+        let one = |header: Header<'_, &[u8]>| {
+            (header.key.to_owned(), header.value.unwrap_or_default().to_vec())
+        };
+        Headers(found.iter().map(one).collect())
+    }));
+    read.unwrap_or_default()
+}
+
+/// The output as rdkafka takes it. Without a partition of its own, librdkafka's murmur2 of the key decides.
+pub(super) fn outgoing<'a, D: IntoOpaque>(
+    name: &'a str,
+    output: &'a Output,
+    opaque: D,
+) -> BaseRecord<'a, [u8], [u8], D> {
+    let mut record = BaseRecord::with_opaque_to(name, opaque).key(output.key.as_slice());
+    record.payload = output.value.as_deref();
+    record.partition = output.partition.and_then(|partition| i32::try_from(partition).ok());
+    record.timestamp = i64::try_from(output.timestamp.as_ms()).ok();
+    if !output.headers.0.is_empty() {
+        let mut headers = OwnedHeaders::new_with_capacity(output.headers.0.len());
+        for (key, value) in &output.headers.0 {
+            headers = headers.insert(Header { key, value: Some(value) });
+        }
+        record.headers = Some(headers);
+    }
+    record
+}

@@ -1,0 +1,15 @@
+//! The Kafka room against librdkafka's mock brokers (`traps`) and against a real Apache Kafka (all else).
+//!
+//! The real one is found by `DMSTREAM_TEST_KAFKA` (bootstrap servers); without it these tests fail and say so.
+//! `scripts/kafka start` starts one. The mock proves nothing about exactly-once: it stores no offsets of a transaction
+//! and hides no aborted record.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a broker that fails, fails the test")]
+#![expect(clippy::indexing_slicing, reason = "as tests do")]
+
+mod world;
+mod traps;
+mod exactly_once;
+mod lanes;
+mod edges;
+mod topics;
