@@ -9,6 +9,7 @@
 pub mod partitioner;
 pub mod record;
 pub mod error;
+pub mod embedded;
 
 use std::time::Duration;
 
@@ -60,3 +61,14 @@ pub enum Polled {
 
 /// Where a lane's input goes on: by topic and partition, the next offset to read.
 pub type NextOffsets = std::collections::BTreeMap<(Topic, u32), u64>;
+
+/// What a reader's poll brought.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReadBatch {
+    /// The records, in order per partition.
+    pub records: Vec<record::Record>,
+    /// Where each partition goes on.
+    pub next: NextOffsets,
+    /// Everything committed when the poll looked was read.
+    pub at_end: bool,
+}
