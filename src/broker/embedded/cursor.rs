@@ -199,8 +199,8 @@ impl Cursor {
         }
         match shared.locate(self.at, self.next)? {
             Located::End(end) => {
-                // An offset from beyond the end waits for what will be there.
-                self.next = self.next.min(end);
+                // What lay between was forgotten; an offset from beyond the end waits for what will be there.
+                self.next = end;
                 Ok(None)
             }
             Located::In(segment, body) => {

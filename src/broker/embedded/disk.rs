@@ -202,7 +202,8 @@ impl Disk {
     #[cfg(test)]
     pub(super) fn after_power_loss(&self, mut kept: impl FnMut(usize) -> usize) -> Self {
         let Self::Memory(files) = self else { panic!("only memory loses power in tests") };
-        let left = locked(files).iter().map(|(name, cells)| {
+        let files = locked(files);
+        let left = files.iter().map(|(name, cells)| {
             let cells = read(cells);
             let mut bytes = cells.synced.clone();
             let tail = cells.bytes.get(bytes.len()..).unwrap_or_default();

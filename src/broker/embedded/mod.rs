@@ -33,7 +33,17 @@ mod producer;
 mod reader;
 
 #[cfg(test)]
+mod crash_test;
+#[cfg(test)]
+mod disk_test;
+#[cfg(test)]
 mod group_test;
+#[cfg(test)]
+mod keeper_test;
+#[cfg(test)]
+mod session_test;
+#[cfg(test)]
+mod test_room;
 
 use std::path::Path;
 use std::sync::atomic::Ordering;

@@ -67,7 +67,7 @@ impl Log {
     /// The segment that holds `offset`, or the first behind it that holds anything.
     pub(super) fn holding(&self, offset: u64) -> Option<&Segment> {
         let at = self.segments.partition_point(|segment| segment.end <= offset);
-        self.segments.get(at)
+        self.segments.get(at).filter(|segment| segment.bytes > 0)
     }
 
     /// Everything but the one that is written.
@@ -83,14 +83,16 @@ mod tests {
     #[test]
     fn an_offset_is_looked_for_in_the_segment_that_may_hold_it() {
         let mut log = Log::empty(1);
-        log.segments[0] = Segment { base: 10, end: 20, ..Segment::empty(1, 10) };
-        log.segments.push(Segment { base: 20, end: 25, ..Segment::empty(2, 20) });
+        log.segments[0] = Segment { bytes: 1, end: 20, ..Segment::empty(1, 10) };
+        log.segments.push(Segment { bytes: 1, end: 25, ..Segment::empty(2, 20) });
         log.segments.push(Segment::empty(3, 25));
         log.end = 25;
         check(&log, 0, Some(1));
         check(&log, 19, Some(1));
         check(&log, 20, Some(2));
         check(&log, 25, None);
+        log.segments.drain(..2);
+        check(&log, 0, None);
 
         #[track_caller]
         fn check(log: &Log, offset: u64, expected: Option<u64>) {

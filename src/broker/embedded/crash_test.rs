@@ -1,0 +1,106 @@
+//! Processes that die: killed with signal 9 at any moment.
+//!
+//! The test binary runs itself again with [`DIR`] set; the child's test then commits until it is ended.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use super::test_room::{INPUT, OUTPUT, append, output, read, settings, taken, values};
+use super::{EmbeddedBroker, EmbeddedSettings};
+use crate::broker::{NextOffsets, PollBounds, Polled};
+
+const DIR: &str = "DMSTREAM_EMBEDDED_TEST_DIR";
+
+fn open(dir: &Path) -> EmbeddedBroker {
+    // Small, so that kills meet every kind of house-keeping.
+    let small =
+        EmbeddedSettings { segment_bytes_max: 4_000, journal_bytes_max: 10_000, ..settings() };
+    EmbeddedBroker::open(dir, &small).unwrap()
+}
+
+fn child(dir: &Path) -> Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "--nocapture", "broker::embedded::crash_test::copies_until_killed"]);
+    command.env(DIR, dir).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn announce(line: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").unwrap();
+    out.flush().unwrap();
+}
+
+/// The child's part of the next test; alone it does nothing.
+#[test]
+fn copies_until_killed() {
+    let Some(dir) = std::env::var_os(DIR) else { return };
+    let broker = open(Path::new(&dir));
+    let mut session = taken(&broker, "a");
+    let mut number = read(&broker, (INPUT, 0), 0).next.values().sum::<u64>();
+    let bounds = PollBounds { records_max: 50, bytes_max: 1 << 20, wait: Duration::ZERO };
+    loop {
+        for _ in 0..3 {
+            append(&broker, output(INPUT, 0, "k", &number.to_string()));
+            number += 1;
+            announce(&format!("appended {number}"));
+        }
+        let Polled::Records { records, .. } = session.poll(&bounds).unwrap() else { continue };
+        let mut next = NextOffsets::new();
+        for record in &records {
+            let value = String::from_utf8(record.bytes().to_vec()).unwrap();
+            session.send(output(OUTPUT, 0, "k", &value)).unwrap();
+            session.send(output(OUTPUT, 1, "k", &value)).unwrap();
+            next.insert((INPUT, 0), record.offset + 1);
+        }
+        session.commit(&next).unwrap();
+        announce(&format!("committed {}", next[&(INPUT, 0)]));
+    }
+}
+
+/// EB-1, EB-2.
+#[test]
+fn a_killed_log_holds_all_that_was_acknowledged_and_no_half_of_a_commit() {
+    let room = tempfile::tempdir().unwrap();
+    let mut written = 0;
+    for round in 0..12_u64 {
+        let mut child = child(room.path());
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (mut appended, mut committed) = (0, 0);
+        let mut hear = |line: String| {
+            let number = |at: Option<&str>| at.and_then(|text| text.trim().parse().ok());
+            if let Some(n) = number(line.split("appended ").nth(1)) {
+                appended = n;
+            }
+            if let Some(n) = number(line.split("committed ").nth(1)) {
+                committed = n;
+            }
+            committed
+        };
+        while hear(lines.next().expect("the child ended by itself").unwrap()) < written + 9 {}
+        std::thread::sleep(Duration::from_millis(round * 2));
+        child.kill().unwrap();
+        for line in lines.map_while(Result::ok) {
+            hear(line);
+        }
+        child.wait().unwrap();
+        written = check(room.path(), appended, committed);
+    }
+
+    /// What was said is there, outputs and offsets agree; says how far the offsets are.
+    #[track_caller]
+    fn check(dir: &Path, appended: u64, committed: u64) -> u64 {
+        let broker = open(dir);
+        let inputs = values(&broker, (INPUT, 0));
+        assert!(inputs.len() as u64 >= appended, "said {appended}, holds {}", inputs.len());
+        let mut state = super::sync::locked(&broker.handle.shared.state);
+        let next = state.group("stage").offsets[&(INPUT, 0)];
+        drop(state);
+        assert!(next >= committed, "said {committed}, holds {next}");
+        let copied = &inputs[..usize::try_from(next).unwrap()];
+        assert_eq!(values(&broker, (OUTPUT, 0)), copied);
+        assert_eq!(values(&broker, (OUTPUT, 1)), copied);
+        next
+    }
+}
