@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use super::test_room::{INPUT, OUTPUT, append, output, read, settings, taken, values};
+use super::test_room::{INPUT, OUTPUT, append, output, read, settings, taken, values, wait};
 use super::{EmbeddedBroker, EmbeddedSettings};
-use crate::broker::{NextOffsets, PollBounds, Polled};
+use crate::broker::{NextOffsets, PollBounds, Polled, Remedy};
 
 const DIR: &str = "DMSTREAM_EMBEDDED_TEST_DIR";
 
@@ -20,10 +20,13 @@ fn open(dir: &Path) -> EmbeddedBroker {
     EmbeddedBroker::open(dir, &small).unwrap()
 }
 
-fn child(dir: &Path) -> Child {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "--nocapture", "broker::embedded::crash_test::copies_until_killed"]);
-    command.env(DIR, dir).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+/// This test binary again, at one test, with a directory to write in.
+fn child(test: &str, dir: &Path, shell: &str) -> Child {
+    let script =
+        format!("{shell} exec \"$0\" --exact --nocapture \"broker::embedded::crash_test::{test}\"");
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).arg(std::env::current_exe().unwrap()).env(DIR, dir);
+    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 fn announce(line: &str) {
@@ -65,7 +68,7 @@ fn a_killed_log_holds_all_that_was_acknowledged_and_no_half_of_a_commit() {
     let room = tempfile::tempdir().unwrap();
     let mut written = 0;
     for round in 0..12_u64 {
-        let mut child = child(room.path());
+        let mut child = child("copies_until_killed", room.path(), "");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (mut appended, mut committed) = (0, 0);
         let mut hear = |line: String| {
@@ -103,4 +106,42 @@ fn a_killed_log_holds_all_that_was_acknowledged_and_no_half_of_a_commit() {
         assert_eq!(values(&broker, (OUTPUT, 1)), copied);
         next
     }
+}
+
+/// The child's part of the next test; alone it does nothing.
+#[test]
+fn appends_until_the_disk_is_full() {
+    let Some(dir) = std::env::var_os(DIR) else { return };
+    let broker = EmbeddedBroker::open(Path::new(&dir), &settings()).unwrap();
+    let producer = broker.producer().unwrap();
+    for number in 0_u32.. {
+        let value = format!("{number} {}", "x".repeat(10_000));
+        match wait(producer.append(output(INPUT, 0, "k", &value))) {
+            Ok(()) => announce(&format!("appended {number}")),
+            Err(error) => {
+                assert_eq!(error.remedy(), Remedy::Stop);
+                let again = wait(producer.append(output(INPUT, 0, "k", "v")));
+                assert_eq!(again.unwrap_err().remedy(), Remedy::Stop);
+                announce("refused");
+                return;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_what_was_acknowledged_is_there_once_there_is_room() {
+    let room = tempfile::tempdir().unwrap();
+    // A bound on the size of files, in blocks of 512 bytes, with its signal ignored, is a full disk.
+    let bound = "trap '' XFSZ; ulimit -f 2000;";
+    let child = child("appends_until_the_disk_is_full", room.path(), bound);
+    let said = child.wait_with_output().unwrap().stdout;
+    let said = String::from_utf8_lossy(&said).into_owned();
+    assert!(said.contains("refused"), "{said}");
+    let acknowledged = said.matches("appended ").count();
+    assert!(acknowledged > 50, "{acknowledged}");
+    let broker = open(room.path());
+    let held = values(&broker, (INPUT, 0));
+    assert!(held.len() == acknowledged || held.len() == acknowledged + 1, "{}", held.len());
+    append(&broker, output(INPUT, 0, "k", "next"));
 }

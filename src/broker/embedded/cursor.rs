@@ -11,6 +11,7 @@ use crate::topics::Topic;
 use super::disk::Body;
 use super::entry::{self, Next};
 use super::journal::damaged;
+use super::segment::Segment;
 use super::shared::{Located, Shared};
 
 /// So many bytes are read at once.
@@ -19,6 +20,8 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// A walk through one segment.
 #[derive(Debug)]
 pub(super) struct Walk {
+    /// Which segment.
+    id: u64,
     body: Arc<Body>,
     /// So many bytes of the file may be read.
     limit: u64,
@@ -30,9 +33,10 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// From the beginning of `body`, up to `limit`.
-    pub(super) const fn new(body: Arc<Body>, limit: u64) -> Self {
-        Self { body, limit, base: 0, buffer: Vec::new(), at: 0 }
+    /// From the beginning of `segment`, whose file is `body`.
+    pub(super) const fn new(segment: &Segment, body: Arc<Body>) -> Self {
+        let Segment { id, bytes: limit, .. } = *segment;
+        Self { id, body, limit, base: 0, buffer: Vec::new(), at: 0 }
     }
 
     /// The next record and its size, or none at the limit.
@@ -139,7 +143,7 @@ pub(super) struct Cursor {
     pub(super) at: (Topic, u32),
     /// The next offset to read.
     pub(super) next: u64,
-    walk: Option<(u64, Walk)>,
+    walk: Option<Walk>,
 }
 
 impl Cursor {
@@ -164,11 +168,11 @@ impl Cursor {
         let mut left = share;
         loop {
             let Some((end, mut walk)) = self.enter(shared)? else { return Ok(Stop::AtEnd) };
-            while let Some((record, size)) = walk.1.next(self.at)? {
+            while let Some((record, size)) = walk.next(self.at)? {
                 let stop = if left == 0 { Some(Stop::Share) } else { None };
                 let stop = stop.or_else(|| (!room.admit(&record)).then_some(Stop::Full));
                 if let Some(stop) = stop {
-                    walk.1.back(size);
+                    walk.back(size);
                     self.walk = Some(walk);
                     return Ok(stop);
                 }
@@ -182,17 +186,17 @@ impl Cursor {
     }
 
     /// The segment that holds the next offset, walked up to it, and where it ends.
-    fn enter(&mut self, shared: &Shared) -> Result<Option<(u64, (u64, Walk))>, Error> {
-        if let Some((id, mut walk)) = self.walk.take() {
+    fn enter(&mut self, shared: &Shared) -> Result<Option<(u64, Walk)>, Error> {
+        if let Some(mut walk) = self.walk.take() {
             match shared.segment_now(self.at, self.next)? {
-                Some(segment) if segment.id == id => {
+                Some(segment) if segment.id == walk.id => {
                     walk.limit = segment.bytes;
-                    return Ok(Some((segment.end, (id, walk))));
+                    return Ok(Some((segment.end, walk)));
                 }
                 Some(_) => (),
                 // Nothing new: this segment may yet grow.
                 None => {
-                    self.walk = Some((id, walk));
+                    self.walk = Some(walk);
                     return Ok(None);
                 }
             }
@@ -205,9 +209,9 @@ impl Cursor {
             }
             Located::In(segment, body) => {
                 self.next = self.next.max(segment.base);
-                let mut walk = Walk::new(body, segment.bytes);
+                let mut walk = Walk::new(&segment, body);
                 walk.skip_to(self.next)?;
-                Ok(Some((segment.end, (segment.id, walk))))
+                Ok(Some((segment.end, walk)))
             }
         }
     }

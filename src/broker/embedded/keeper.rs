@@ -201,7 +201,7 @@ impl Shared {
         mut see: impl FnMut(Record) -> Result<(), Error>,
     ) -> Result<(), Error> {
         if segment.bytes > 0 {
-            let mut walk = Walk::new(self.disk.open(&segment.file_name())?, segment.bytes);
+            let mut walk = Walk::new(segment, self.disk.open(&segment.file_name())?);
             while let Some((record, _)) = walk.next(at)? {
                 see(record)?;
             }

@@ -118,12 +118,9 @@ fn a_session_whose_offset_is_gone_goes_on_at_the_start_of_the_log() {
     settings.clock.set(Timestamp::from_ms(kept_ms + 1));
     broker.keep().unwrap();
     let mut session = taken(&broker, "a");
-    match session.poll(&super::test_room::bounds(9, 0)).unwrap() {
-        Polled::Records { records, drained } => {
-            assert_eq!((records.len(), records[0].offset, drained), (1, 1, true));
-        }
-        other => panic!("{other:?}"),
-    }
+    let told = session.poll(&super::test_room::bounds(9, 0)).unwrap();
+    let Polled::Records { records, drained } = told else { panic!("{told:?}") };
+    assert_eq!((records.len(), records[0].offset, drained), (1, 1, true));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::domain::time::{DAY_MS, MINUTE_MS};
 
 /// When a commit counts as durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +50,8 @@ impl Default for EmbeddedSettings {
             sync: SyncPolicy::EveryCommit,
             clock: Clock::System,
             hand_over_patience: Duration::from_secs(30),
-            tombstones_kept: Duration::from_hours(24),
-            keep_every: Duration::from_mins(1),
+            tombstones_kept: Duration::from_millis(DAY_MS),
+            keep_every: Duration::from_millis(MINUTE_MS),
             segment_bytes_max: 16 << 20,
             journal_bytes_max: 32 << 20,
             queue_records_max: 65_536,

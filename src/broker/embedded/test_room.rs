@@ -51,10 +51,9 @@ pub(super) fn append(broker: &EmbeddedBroker, output: Output) {
 /// A session that has taken all it was given at first.
 pub(super) fn taken(broker: &EmbeddedBroker, member: &str) -> Session {
     let mut session = broker.session(&spec(member)).unwrap();
-    match session.poll(&bounds(1, 0)).unwrap() {
-        Polled::Assigned(lanes) => session.take(&lanes).unwrap(),
-        other => panic!("{other:?}"),
-    }
+    let told = session.poll(&bounds(1, 0)).unwrap();
+    let Polled::Assigned(lanes) = told else { panic!("{told:?}") };
+    session.take(&lanes).unwrap();
     session
 }
 
@@ -63,7 +62,7 @@ pub(super) fn polled(session: &mut Session) -> Vec<(u32, String)> {
     match session.poll(&bounds(100, 0)).unwrap() {
         Polled::Records { records, .. } => records.iter().map(short).collect(),
         Polled::Idle => Vec::new(),
-        other => panic!("{other:?}"),
+        news @ (Polled::Assigned(_) | Polled::Revoked(_) | Polled::Lost(_)) => panic!("{news:?}"),
     }
 }
 
