@@ -1,5 +1,6 @@
 //! What is there after reopening, after a loss of power, and after damage.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use proptest::prelude::*;
@@ -276,6 +277,38 @@ proptest! {
         });
         let after = EmbeddedBroker::on(left, &settings).unwrap();
         prop_assert_eq!(before, all(&after));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whenever the log's own thread compacts, the newest value of each key is read.
+    #[test]
+    fn no_compaction_loses_the_newest_of_a_key(steps in steps()) {
+        let mut expected = BTreeMap::new();
+        for step in &steps {
+            if let Step::Append(partition, key, value) = step {
+                expected.insert((*partition, key.to_string()), value.map(|value| vec![value; 30]));
+            }
+            if let Step::Commit(lane, key, _) = step {
+                expected.insert((*lane, key.to_string()), Some(vec![*key; 30]));
+            }
+        }
+        expected.retain(|_, value| value.is_some());
+        let dir = tempfile::tempdir().unwrap();
+        let settings = small();
+        let broker = EmbeddedBroker::open(dir.path(), &settings).unwrap();
+        run(&broker, &settings, &steps);
+        let mut found = BTreeMap::new();
+        for partition in 0..2 {
+            for record in read(&broker, (COMPACTED, partition), 0).records {
+                let key = String::from_utf8(record.key.unwrap()).unwrap();
+                found.insert((partition, key), record.value);
+            }
+        }
+        found.retain(|_, value| value.is_some());
+        prop_assert_eq!(found, expected);
     }
 }
 

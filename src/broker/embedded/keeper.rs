@@ -49,11 +49,12 @@ impl Shared {
 
     /// One round of all of it.
     pub(super) fn keep(&self) -> Result<(), Error> {
-        let mut keeper = locked(&self.keeper);
+        // Commits that wait for a checkpoint do not wait for this.
+        let _round = locked(&self.round);
         drop(self.state()?);
         self.keeper_due.store(false, Ordering::SeqCst);
         self.kept_at.store(self.settings.clock.now().as_ms(), Ordering::SeqCst);
-        let done = self.keep_as(&mut keeper);
+        let done = self.keep_as();
         if let Err(error) = &done {
             self.give_out(Broken::Failed(error.to_string()));
         }
@@ -71,19 +72,24 @@ impl Shared {
         done
     }
 
-    fn keep_as(&self, keeper: &mut Keeper) -> Result<(), Error> {
+    fn keep_as(&self) -> Result<(), Error> {
         let places: Vec<(Topic, u32)> = locked(&self.state).logs.keys().copied().collect();
         for at in places {
             let declared = at.0.declaration();
             self.close_old(at);
             match (declared.cleanup, declared.retention_ms) {
-                (Cleanup::Compact, _) => self.compact(keeper, at)?,
-                (Cleanup::Delete, Some(kept_ms)) => self.forget(keeper, at, kept_ms),
+                (Cleanup::Compact, _) => self.compact(at)?,
+                (Cleanup::Delete, Some(kept_ms)) => self.forget(at, kept_ms),
                 (Cleanup::Delete, None) => (),
             }
         }
+        let mut keeper = locked(&self.keeper);
         let held = locked(&self.writer).journal.held();
-        if held > 0 || !keeper.segments.is_empty() { self.checkpoint_as(keeper) } else { Ok(()) }
+        if held > 0 || !keeper.segments.is_empty() {
+            self.checkpoint_as(&mut keeper)
+        } else {
+            Ok(())
+        }
     }
 
     /// Closes the growing segment when it is old: it might never grow again.
@@ -129,8 +135,9 @@ impl Shared {
     }
 
     /// Lets segments go whose newest record is older than `kept_ms`.
-    fn forget(&self, keeper: &mut Keeper, at: (Topic, u32), kept_ms: u64) {
+    fn forget(&self, at: (Topic, u32), kept_ms: u64) {
         let now = self.settings.clock.now();
+        let mut keeper = locked(&self.keeper);
         let mut state = locked(&self.state);
         let Some(log) = state.logs.get_mut(&at) else { return };
         let old = |segment: &&Segment| now.since_ms(segment.newest) > kept_ms;
@@ -139,7 +146,7 @@ impl Shared {
     }
 
     /// Rewrites a partition's closed segments without what later records replaced.
-    fn compact(&self, keeper: &mut Keeper, at: (Topic, u32)) -> Result<(), Error> {
+    fn compact(&self, at: (Topic, u32)) -> Result<(), Error> {
         let closed = locked(&self.state).logs.get(&at).map(|log| log.closed().to_vec());
         let closed = closed.unwrap_or_default();
         if !self.is_worth_it(&closed) {
@@ -148,9 +155,11 @@ impl Shared {
         let (newest, count) = self.newest_offsets(at, &closed)?;
         let old = closed.get(..count).unwrap_or_default();
         let fresh = self.rewrite(at, old, &newest)?;
+        // No checkpoint is under way while this is held: what goes is still named by none but the old manifest.
+        let mut keeper = locked(&self.keeper);
         let mut state = locked(&self.state);
         if let Some(log) = state.logs.get_mut(&at) {
-            // Only the keeper removes segments, and it is us.
+            // Only this round removes segments.
             let gone = log.segments.splice(..count, fresh);
             keeper.segments.extend(gone.map(|segment| segment.file_name()));
         }

@@ -56,6 +56,7 @@ pub(super) fn open(disk: Disk, settings: &EmbeddedSettings) -> Result<Shared, Er
         keeping: Condvar::new(),
         writer: Mutex::new(Writer::new(journal, manifest.next_segment)),
         keeper: Mutex::new(Keeper::new(found.numbers)),
+        round: Mutex::new(()),
         keeper_due: AtomicBool::new(false),
         kept_at: AtomicU64::new(settings.clock.now().as_ms()),
         stopping: AtomicBool::new(false),

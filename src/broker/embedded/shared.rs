@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Promise: a change is seen by nobody before it is synced, and by everybody together. Whoever holds the write lock writes
-//! all that waits: one sync for all. Locks are taken in the order keeper, writer, state, queue.
+//! all that waits: one sync for all. Locks are taken in the order round, keeper, writer, state, queue.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -40,6 +40,8 @@ pub(super) struct Shared {
     pub(super) keeping: Condvar,
     pub(super) writer: Mutex<Writer>,
     pub(super) keeper: Mutex<Keeper>,
+    /// One round of keeping house at a time.
+    pub(super) round: Mutex<()>,
     /// The journal has grown beyond its bound: the keeper is due.
     pub(super) keeper_due: AtomicBool,
     /// When the keeper last looked, in milliseconds.

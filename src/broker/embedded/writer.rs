@@ -130,9 +130,11 @@ impl Shared {
     fn call_keeper(&self, held: u64) {
         let bound = self.settings.journal_bytes_max;
         let due = held > bound || self.is_keeping_due();
-        if !self.disk.is_durable() && due || held > bound.saturating_mul(JOURNAL_PATIENCE) {
-            // A failure breaks the log, and the next call says so.
+        // A failure breaks the log, and the next call says so.
+        if !self.disk.is_durable() && due {
             drop(self.keep());
+        } else if held > bound.saturating_mul(JOURNAL_PATIENCE) {
+            drop(self.checkpoint());
         } else if due {
             // Under the queue's lock, so that the keeper cannot fall asleep in between.
             let queue = locked(&self.queue);
