@@ -8,6 +8,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use crate::broker::Error;
@@ -27,8 +28,33 @@ pub(super) enum Disk {
         /// Locked.
         lock: File,
     },
-    /// Memory, by name.
-    Memory(Mutex<BTreeMap<String, Arc<RwLock<Cells>>>>),
+    /// Memory.
+    Memory(Memory),
+}
+
+/// Files in memory, which may be told to fail.
+#[derive(Debug, Clone)]
+pub(super) struct Memory {
+    files: Arc<Mutex<BTreeMap<String, Arc<RwLock<Cells>>>>>,
+    fuel: Fuel,
+}
+
+/// So many changes succeed, then none.
+#[derive(Debug, Clone)]
+struct Fuel(Arc<AtomicU64>);
+
+impl Fuel {
+    fn of(changes: u64) -> Self {
+        Self(Arc::new(AtomicU64::new(changes)))
+    }
+
+    fn spend(&self, name: &str) -> Result<(), Error> {
+        let left = |fuel: u64| fuel.checked_sub(1);
+        match self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, left) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::Storage(format!("{name}: told to fail"))),
+        }
+    }
 }
 
 /// A file in memory.
@@ -52,7 +78,7 @@ pub(super) struct Body {
 #[derive(Debug)]
 enum Place {
     File(File),
-    Memory(Arc<RwLock<Cells>>),
+    Memory(Arc<RwLock<Cells>>, Fuel),
 }
 
 fn failed(name: &str, doing: &str, error: &std::io::Error) -> Error {
@@ -78,7 +104,7 @@ impl Disk {
 
     /// Empty memory.
     pub(super) fn memory() -> Self {
-        Self::Memory(Mutex::default())
+        Self::Memory(Memory { files: Arc::default(), fuel: Fuel::of(u64::MAX) })
     }
 
     /// Whether it is a directory.
@@ -111,7 +137,7 @@ impl Disk {
                     names.push(entry.file_name().to_string_lossy().into_owned());
                 }
             }
-            Self::Memory(files) => names.extend(locked(files).keys().cloned()),
+            Self::Memory(memory) => names.extend(locked(&memory.files).keys().cloned()),
         }
         names.sort();
         Ok(names)
@@ -126,10 +152,11 @@ impl Disk {
                 let opened = options.open(dir.join(name));
                 Place::File(opened.map_err(|error| failed(name, "create", &error))?)
             }
-            Self::Memory(files) => {
+            Self::Memory(memory) => {
+                memory.fuel.spend(name)?;
                 let cells = Arc::new(RwLock::new(Cells { keeps: cfg!(test), ..Cells::default() }));
-                locked(files).insert(name.to_owned(), Arc::clone(&cells));
-                Place::Memory(cells)
+                locked(&memory.files).insert(name.to_owned(), Arc::clone(&cells));
+                Place::Memory(cells, memory.fuel.clone())
             }
         };
         Ok(Arc::new(Body { name: name.to_owned(), place }))
@@ -142,11 +169,10 @@ impl Disk {
                 let opened = OpenOptions::new().read(true).write(true).open(dir.join(name));
                 Place::File(opened.map_err(|error| failed(name, "open", &error))?)
             }
-            Self::Memory(files) => {
-                let found = locked(files).get(name).map(Arc::clone);
-                Place::Memory(
-                    found.ok_or_else(|| Error::Storage(format!("{name}: it is missing")))?,
-                )
+            Self::Memory(memory) => {
+                let found = locked(&memory.files).get(name).map(Arc::clone);
+                let missing = || Error::Storage(format!("{name}: it is missing"));
+                Place::Memory(found.ok_or_else(missing)?, memory.fuel.clone())
             }
         };
         Ok(Arc::new(Body { name: name.to_owned(), place }))
@@ -161,8 +187,9 @@ impl Disk {
                 }
                 Ok(()) | Err(_) => Ok(()),
             },
-            Self::Memory(files) => {
-                drop(locked(files).remove(name));
+            Self::Memory(memory) => {
+                memory.fuel.spend(name)?;
+                drop(locked(&memory.files).remove(name));
                 Ok(())
             }
         }
@@ -190,19 +217,21 @@ impl Disk {
                 written.map_err(|error| failed(name, "replace", &error))?;
                 self.sync_names()
             }
-            Self::Memory(_) => {
-                let body = self.create(name)?;
-                body.write(0, bytes)?;
-                body.sync()
+            Self::Memory(memory) => {
+                memory.fuel.spend(name)?;
+                let (bytes, keeps) = (bytes.to_vec(), cfg!(test));
+                let cells = Cells { synced: bytes.clone(), bytes, keeps };
+                locked(&memory.files).insert(name.to_owned(), Arc::new(RwLock::new(cells)));
+                Ok(())
             }
         }
     }
 
-    /// What a loss of power leaves: synced bytes, and of those after them as many as `kept` says.
+    /// What a loss of power leaves: synced bytes, and of those after them as many as `kept` says. It fails after `fuel` changes.
     #[cfg(test)]
-    pub(super) fn after_power_loss(&self, mut kept: impl FnMut(usize) -> usize) -> Self {
-        let Self::Memory(files) = self else { panic!("only memory loses power in tests") };
-        let files = locked(files);
+    pub(super) fn after_power_loss(&self, fuel: u64, mut kept: impl FnMut(usize) -> usize) -> Self {
+        let Self::Memory(memory) = self else { panic!("only memory loses power in tests") };
+        let files = locked(&memory.files);
         let left = files.iter().map(|(name, cells)| {
             let cells = read(cells);
             let mut bytes = cells.synced.clone();
@@ -211,7 +240,15 @@ impl Disk {
             let cells = Cells { synced: bytes.clone(), bytes, keeps: true };
             (name.clone(), Arc::new(RwLock::new(cells)))
         });
-        Self::Memory(Mutex::new(left.collect()))
+        let files = Arc::new(Mutex::new(left.collect()));
+        Self::Memory(Memory { files, fuel: Fuel::of(fuel) })
+    }
+
+    /// The same files again, to look at after whoever has these is gone.
+    #[cfg(test)]
+    pub(super) fn again(&self) -> Self {
+        let Self::Memory(memory) = self else { panic!("only memory is shared") };
+        Self::Memory(memory.clone())
     }
 }
 
@@ -228,7 +265,7 @@ impl Body {
                 let data = file.metadata();
                 data.map(|data| data.len()).map_err(|error| failed(&self.name, "look at", &error))
             }
-            Place::Memory(cells) => Ok(read(cells).bytes.len() as u64),
+            Place::Memory(cells, _) => Ok(read(cells).bytes.len() as u64),
         }
     }
 
@@ -239,7 +276,8 @@ impl Body {
                 let done = file.write_all_at(bytes, at);
                 done.map_err(|error| failed(&self.name, "write", &error))
             }
-            Place::Memory(cells) => {
+            Place::Memory(cells, fuel) => {
+                fuel.spend(&self.name)?;
                 let mut cells = written(cells);
                 let at = usize::try_from(at).unwrap_or(usize::MAX);
                 cells.bytes.truncate(at);
@@ -267,7 +305,7 @@ impl Body {
                 bytes.truncate(got);
                 Ok(bytes)
             }
-            Place::Memory(cells) => {
+            Place::Memory(cells, _) => {
                 let cells = read(cells);
                 let from = usize::try_from(at).unwrap_or(usize::MAX).min(cells.bytes.len());
                 let to = from.saturating_add(len).min(cells.bytes.len());
@@ -282,7 +320,8 @@ impl Body {
             Place::File(file) => {
                 file.set_len(size).map_err(|error| failed(&self.name, "cut", &error))
             }
-            Place::Memory(cells) => {
+            Place::Memory(cells, fuel) => {
+                fuel.spend(&self.name)?;
                 let mut cells = written(cells);
                 let size = usize::try_from(size).unwrap_or(usize::MAX);
                 cells.bytes.truncate(size);
@@ -298,7 +337,8 @@ impl Body {
             Place::File(file) => {
                 file.sync_data().map_err(|error| failed(&self.name, "sync", &error))
             }
-            Place::Memory(cells) => {
+            Place::Memory(cells, fuel) => {
+                fuel.spend(&self.name)?;
                 let mut cells = written(cells);
                 if cells.keeps {
                     let Cells { bytes, synced, .. } = &mut *cells;

@@ -111,7 +111,7 @@ fn read_journals(disk: &Disk, manifest: &Manifest) -> Result<Found, Error> {
     let mut found = Found {
         changes: Vec::new(),
         sequence: manifest.sequence,
-        next_number: live.last().map_or(manifest.journal, |last| last + 1),
+        next_number: manifest.journal,
         last: None,
         numbers,
     };
@@ -124,6 +124,8 @@ fn read_journals(disk: &Disk, manifest: &Manifest) -> Result<Found, Error> {
             found.changes.push(change);
         })?;
         found.sequence = end.sequence;
+        // One that was still being made is made again: a number is never skipped.
+        found.next_number = number + u64::from(end.sound > 0);
         found.last = Some((*number, end));
     }
     let saved = names.iter().any(|name| name == super::manifest::NAME);
@@ -182,10 +184,7 @@ fn tidy(disk: &Disk, manifest: &Manifest, found: &Found) -> Result<(), Error> {
 
 /// Cuts a torn end off a journal, after it was copied away.
 fn set_aside(disk: &Disk, number: u64, end: &End) -> Result<(), Error> {
-    if end.sound == 0 {
-        return disk.remove(&journal::file_name(number));
-    }
-    if end.torn.is_empty() {
+    if end.sound == 0 || end.torn.is_empty() {
         return Ok(());
     }
     let name = format!("torn-{number:012}");
