@@ -39,6 +39,8 @@ mod disk_test;
 #[cfg(test)]
 mod group_test;
 #[cfg(test)]
+mod history_test;
+#[cfg(test)]
 mod keeper_test;
 #[cfg(test)]
 mod session_test;
