@@ -12,11 +12,15 @@ pub mod partitioner;
 pub mod record;
 pub mod error;
 <<<<<<< HEAD
+<<<<<<< HEAD
 mod choice;
 =======
 pub mod types;
 pub mod kafka;
 >>>>>>> room/kafka
+=======
+pub mod embedded;
+>>>>>>> room/embedded
 
 use std::time::Duration;
 
@@ -74,10 +78,18 @@ pub type NextOffsets = std::collections::BTreeMap<(Topic, u32), u64>;
 /// What a reader's poll brought.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ReadBatch {
+<<<<<<< HEAD
     /// Committed records, in order per partition.
     pub records: Vec<record::Record>,
     /// Positions after this batch, past markers and gaps.
     pub next: NextOffsets,
     /// Every partition was read to its committed end, as of now.
+=======
+    /// The records, in order per partition.
+    pub records: Vec<record::Record>,
+    /// Where each partition goes on.
+    pub next: NextOffsets,
+    /// Everything committed when the poll looked was read.
+>>>>>>> room/embedded
     pub at_end: bool,
 }
