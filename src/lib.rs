@@ -9,3 +9,4 @@ pub mod broker;
 pub mod store;
 pub mod engine;
 pub mod project;
+pub mod desk;

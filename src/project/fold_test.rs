@@ -46,10 +46,12 @@ pub(super) fn item(id: &str, text: Option<&str>) -> Item {
 }
 
 pub(super) fn fact(number: u64, body: FactBody) -> Fact {
-    let initiator = match &body {
-        FactBody::MessageQueued(_) => Initiator::Agent(AgentId::parse("ana").unwrap()),
-        FactBody::MessageSent(_) => Initiator::NativeApp,
-        _ => Initiator::Customer,
+    let initiator = if matches!(body, FactBody::MessageQueued(_)) {
+        Initiator::Agent(AgentId::parse("ana").unwrap())
+    } else if matches!(body, FactBody::MessageSent(_)) {
+        Initiator::NativeApp
+    } else {
+        Initiator::Customer
     };
     Fact {
         body,
@@ -294,8 +296,8 @@ fn parts_queued_one_by_one_become_one_line() {
     images.attachments = vec![image()];
     let queued =
         vec![FactBody::MessageQueued(text.clone()), FactBody::MessageQueued(images.clone())];
-    let mut all = queued.clone();
-    all.extend([FactBody::MessageSent(text.clone())]);
+    let mut all = queued;
+    all.push(FactBody::MessageSent(text));
     assert_eq!(items(&look_at(&folded(all.clone()), 0))[0].state, Some(Delivery::Queued));
     all.push(FactBody::MessageSent(images));
     let detail = look_at(&folded(all), 0);
