@@ -32,6 +32,8 @@ mod routes;
 mod openapi;
 
 #[cfg(test)]
+mod world_test;
+#[cfg(test)]
 mod api_test;
 
 use std::fmt;

@@ -1,4 +1,4 @@
-//! The OpenAPI document: addresses from the table of routes, shapes from the same types as the records' schemas. Pure.
+//! The `OpenAPI` document: addresses from the table of routes, shapes from the same types as the records' schemas. Pure.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Every address of the API, once: the router and the OpenAPI document are both made from this table.
+//! Every address of the API, once: the router and the `OpenAPI` document are both made from this table.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ pub(super) enum Answer {
     Command,
     /// A stream of events.
     Events,
-    /// The OpenAPI document.
+    /// The `OpenAPI` document.
     Document,
 }
 
@@ -219,7 +219,6 @@ async fn document(State(_desk): State<Arc<Desk>>, _caller: Caller) -> Response {
 }
 
 /// Answers are nobody else's: not kept, not framed, not guessed at.
-#[expect(clippy::unused_async, reason = "a middleware is async")]
 async fn guarded(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [

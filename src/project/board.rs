@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::broker::NextOffsets;
 use crate::broker::record::Record;
 use crate::domain::command::CommandResult;
-use crate::domain::fact::{ConversationSnapshot, Fact};
+use crate::domain::fact::{ConversationSnapshot, Fact, FactBody};
 use crate::domain::id::{AgentId, CommandId, CompanyId, ConversationId};
 use crate::domain::routing::AgentSnapshot;
 use crate::domain::thread::Thread;
@@ -143,8 +143,14 @@ impl Board {
         }
         let entries_max = self.bounds.entries_max;
         self.refold(&fact.thread, |row| fold(row, fact, entries_max));
-        let changed = fact.conversation_id.as_ref();
-        Ok(changed.map(|id| conversation_change(id, &fact.company_id)).into_iter().collect())
+        let company = &fact.company_id;
+        if reaches_back(&fact.body) {
+            let row = self.threads.get(&fact.thread);
+            let all = row.into_iter().flat_map(|row| row.conversations.keys());
+            return Ok(all.map(|id| conversation_change(id, company)).collect());
+        }
+        let own = fact.conversation_id.as_ref();
+        Ok(own.map(|id| conversation_change(id, company)).into_iter().collect())
     }
 
     fn snapshot(&mut self, snapshot: ConversationSnapshot) -> Result<Vec<Change>, Unreadable> {
@@ -232,6 +238,24 @@ impl Board {
         }
         vec![Change { kind: ChangeKind::Command, id: id.as_str().to_owned(), company_id: None }]
     }
+}
+
+/// Whether a fact may change an item of an earlier conversation of its thread.
+const fn reaches_back(body: &FactBody) -> bool {
+    matches!(
+        body,
+        FactBody::MessageSent(_)
+            | FactBody::MessageFailed { .. }
+            | FactBody::MessageUnknown { .. }
+            | FactBody::MessageDeleted { .. }
+            | FactBody::MessageEdited { .. }
+            | FactBody::MessageRead { .. }
+            | FactBody::ReactionAdded { .. }
+            | FactBody::ReactionRemoved { .. }
+            | FactBody::MessageLiked { .. }
+            | FactBody::MessageUnliked { .. }
+            | FactBody::StoryExpired { .. }
+    )
 }
 
 fn conversation_change(id: &ConversationId, company: &CompanyId) -> Change {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde::Serialize;
 
-use super::fold_test::{CONVERSATION, fact, item, mid, snapshot, thread};
+use super::fixture_test::{CONVERSATION, fact, item, mid, snapshot, thread};
 use super::{Bounds, ChangeKind, Cursor, Filter, Look, Views};
 use crate::broker::NextOffsets;
 use crate::broker::record::{Headers, Record};
@@ -220,6 +220,7 @@ async fn whoever_waits_in_vain_is_let_go_and_leaves_nothing() {
 #[test]
 fn a_reaction_may_come_in_a_later_conversation_of_the_thread() {
     let views = Views::default();
+    let mut changes = views.changes();
     let said = fact(1, FactBody::MessageReceived(item("a", Some("hello"))));
     let mut later = fact(2, FactBody::ReactionAdded { mid: mid("m-a"), emoji: None });
     later.conversation_id = Some(ConversationId::parse("cv-2").unwrap());
@@ -229,6 +230,13 @@ fn a_reaction_may_come_in_a_later_conversation_of_the_thread() {
     let id = ConversationId::parse(CONVERSATION).unwrap();
     let shown = serde_json::to_value(views.conversation(&id, LOOK).unwrap()).unwrap();
     assert_eq!(shown["items"][0]["reaction"]["shown"], "❤️");
+    let told = std::iter::from_fn(|| changes.try_recv().ok()).map(|change| change.id);
+    let told: Vec<String> = told.collect();
+    assert_eq!(
+        told,
+        [CONVERSATION, CONVERSATION, "cv-2"],
+        "both conversations are to be read again"
+    );
 }
 
 proptest! {

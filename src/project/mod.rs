@@ -22,6 +22,8 @@ mod board;
 mod views;
 
 #[cfg(test)]
+mod fixture_test;
+#[cfg(test)]
 mod fold_test;
 #[cfg(test)]
 mod board_test;
