@@ -308,3 +308,19 @@ async fn the_document_lists_every_address_and_names_no_shape_it_does_not_have() 
         assert!(served["components"]["schemas"][name].is_object(), "{name}");
     }
 }
+
+#[tokio::test]
+async fn the_console_is_served_without_a_token_under_a_strict_policy() {
+    let world = World::new(Behind::Stage).await;
+    for (path, media_type) in
+        [("/", "text/html"), ("/console.js", "text/javascript"), ("/console.css", "text/css")]
+    {
+        let answer = world.client.get(format!("{}{path}", world.base)).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200, "{path}");
+        let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+        assert!(header("content-type").starts_with(media_type), "{path}");
+        let policy = header("content-security-policy");
+        assert!(policy.contains("script-src 'self'") && !policy.contains("unsafe"), "{path}");
+        assert_eq!(header("x-frame-options"), "DENY");
+    }
+}

@@ -28,6 +28,7 @@ mod issue;
 mod conversations;
 mod agents;
 mod live;
+mod console;
 mod routes;
 mod openapi;
 

@@ -14,7 +14,7 @@ use crate::desk::wire::{
     ActBody, AgentList, AvailabilityBody, AwayBody, CloseBody, CommandAnswer, ConversationList,
     MessageBody, NoteBody, NothingBody, OfferList, ReplyBody, TopicBody,
 };
-use crate::desk::{Caller, Desk, Error, agents, conversations, live};
+use crate::desk::{Caller, Desk, Error, agents, console, conversations, live};
 use crate::domain::routing::AgentSnapshot;
 use crate::project::ConversationDetail;
 
@@ -201,11 +201,13 @@ fn about_the_desk() -> Vec<Route> {
     ]
 }
 
-/// The desk's API over `desk`, with its own fallbacks and headers.
+/// The desk's API and console over `desk`, with their own fallbacks and headers.
+///
+/// Serves `/`, `/console.js`, `/console.css` and everything under `/v1/`.
 pub fn router(desk: Arc<Desk>) -> Router {
     let routes = table().into_iter();
     let router =
-        routes.fold(Router::new(), |router, route| router.route(route.path, route.handler));
+        routes.fold(console::pages(), |router, route| router.route(route.path, route.handler));
     router
         .fallback(async || Error::NotFound)
         .method_not_allowed_fallback(async || Error::MethodNotAllowed)
