@@ -8,5 +8,6 @@ pub mod clock;
 pub mod broker;
 pub mod store;
 pub mod engine;
+pub mod secret;
 pub mod project;
 pub mod desk;

@@ -72,6 +72,10 @@ impl Topic {
     ];
 
     /// How it is declared.
+    ///
+    /// # Panics
+    ///
+    /// Never: a test holds that every topic is declared.
     #[must_use]
     pub fn declaration(self) -> &'static Declaration {
         let found = catalogue().topics.iter().find(|declared| declared.id == self);
@@ -149,6 +153,10 @@ pub struct Defaults {
 }
 
 /// The catalogue, read once from the text built into the program.
+///
+/// # Panics
+///
+/// Never: a test holds that the text built in is a catalogue.
 #[must_use]
 #[expect(clippy::expect_used, reason = "held by a test: the text built in is a catalogue")]
 pub fn catalogue() -> &'static Catalogue {

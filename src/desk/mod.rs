@@ -21,7 +21,7 @@
 
 mod check;
 mod error;
-mod secret;
+mod token;
 mod wire;
 mod extract;
 mod issue;
@@ -48,7 +48,7 @@ use tokio::sync::{Semaphore, watch};
 pub use error::Error;
 pub use openapi::document;
 pub use routes::router;
-pub use secret::{AgentToken, Caller, Secret, Tokens};
+pub use token::{AgentToken, Caller, Tokens};
 
 use crate::broker;
 use crate::broker::record::Output;

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::{AgentToken, Append, Desk, Limits, Secret, Tokens, router};
+use super::{AgentToken, Append, Desk, Limits, Tokens, router};
 use crate::broker::record::{Headers, Output, Record};
 use crate::broker::{self, NextOffsets};
 use crate::clock::Clock;
@@ -28,6 +28,7 @@ use crate::domain::settings::SettingsTable;
 use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
 use crate::project::Views;
+use crate::secret::Secret;
 use crate::topics::Topic;
 
 pub(super) const NOW: Timestamp = Timestamp::from_ms(1_700_000_000_000);
@@ -116,10 +117,10 @@ fn tokens() -> Tokens {
     let agent = |company: &str, name: &str| AgentToken {
         company_id: CompanyId::parse(company).unwrap(),
         agent_id: AgentId::parse(name).unwrap(),
-        secret: Secret::new(name).unwrap(),
+        secret: Secret::new(name.to_owned()),
     };
     let agents = vec![agent("default", "ana"), agent("default", "ben"), agent("other", "eve")];
-    Tokens { admin: Secret::new("admin"), agents }
+    Tokens { admin: Some(Secret::new("admin".to_owned())), agents }
 }
 
 fn append(behind: Behind, views: Views, tell: mpsc::UnboundedSender<Output>) -> Append {
