@@ -190,7 +190,8 @@ async function listen() {
       for (;;) {
         const { done, value } = await reader.read();
         if (done) break;
-        if (new TextDecoder().decode(value).includes("event:")) reloadSoon();
+        const isKeepAlive = new TextDecoder().decode(value).startsWith(":");
+        if (!isKeepAlive) reloadSoon();
       }
     } catch {
       // Told below; tried again.

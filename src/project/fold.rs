@@ -229,11 +229,9 @@ fn received(row: &mut ThreadRow, id: &ConversationId, fact: &Fact, item: &Item) 
 
 /// An item of ours, or a part of it: a new line the first time, the same line afterwards.
 fn outbound(row: &mut ThreadRow, id: &ConversationId, fact: &Fact, item: &Item, part: Part) {
+    // Its time stays that of Send: the customer may have seen it before its result came back to us.
     if let Some(held) = find(row, |held| held.item_id == item.item_id) {
         let EntryRowBody::Item(held_item) = &mut held.body else { return };
-        if part == Part::Sent {
-            held.occurred_at = held.occurred_at.max(fact.occurred_at);
-        }
         held_item.join(item);
         note_part(held_item, item, part);
         return;

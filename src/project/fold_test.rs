@@ -257,6 +257,15 @@ fn the_read_mark_is_on_the_last_outbound_message_alone() {
 }
 
 #[test]
+fn a_message_seen_before_its_result_came_counts_as_seen() {
+    let part = with_send(item("a", Some("hello")), "it-a.0");
+    let read = FactBody::MessageRead { read_up_to_at: Timestamp::from_ms(1_500) };
+    let queued = FactBody::MessageQueued(part.clone());
+    assert!(!look_at(&folded(vec![queued.clone(), read.clone()]), 0).read, "not sent yet");
+    assert!(look_at(&folded(vec![queued, read, FactBody::MessageSent(part)]), 0).read, "R-72");
+}
+
+#[test]
 fn the_reason_of_an_assignment_is_told() {
     let agent_id = AgentId::parse("ana").unwrap();
     let routed = "Routed to you because of an outgoing Instagram message.";
