@@ -1,0 +1,263 @@
+//! Conversations: the list, one with its timeline, and what agents wish about it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+
+use crate::desk::extract::{Asked, Body, Envelope, Ids, id};
+use crate::desk::issue::{self, Target};
+use crate::desk::wire::{
+    ActBody, ActQuery, Asking, CloseBody, ConversationList, ListQuery, MessageBody, NoteBody,
+    ReplyBody, TopicBody,
+};
+use crate::desk::{Caller, Desk, Error, check};
+use crate::domain::command::{DeskWish, Refusal};
+use crate::domain::id::{AgentId, ClientMessageId, CommandId, ConversationId, MessageId};
+use crate::domain::time::Timestamp;
+use crate::project::{ConversationDetail, Cursor, Filter, Place};
+
+/// Conversations in one answer, unless asked otherwise.
+const LIMIT: usize = 50;
+/// Conversations in one answer.
+const LIMIT_MAX: usize = 200;
+/// Characters of a topic.
+const TOPIC_CHARS_MAX: usize = 100;
+/// Characters of a note.
+const NOTE_CHARS_MAX: usize = 4_000;
+
+const NOT_FOUND: Error = Error::Refused(Refusal::ConversationNotFound);
+
+type Answer = Result<Response, Error>;
+
+pub(super) async fn list(
+    State(desk): State<Arc<Desk>>,
+    caller: Caller,
+    Asked(query): Asked<ListQuery>,
+) -> Result<Json<ConversationList>, Error> {
+    let limit = query.limit.unwrap_or(LIMIT);
+    let cursor = query.cursor.as_deref().map(read_cursor).transpose()?;
+    if !(1..=LIMIT_MAX).contains(&limit) {
+        return Err(Error::InvalidQuery(ListQuery::TAKES));
+    }
+    let filter = Filter {
+        company_id: caller.company().cloned(),
+        status: query.status,
+        agent_id: query.agent_id,
+        inbox_id: query.inbox_id,
+    };
+    let page = desk.views.conversations(&filter, cursor.as_ref(), limit);
+    let next_cursor = page.next.as_ref().map(write_cursor);
+    Ok(Json(ConversationList { conversations: page.conversations, next_cursor }))
+}
+
+pub(super) async fn one(
+    State(desk): State<Arc<Desk>>,
+    caller: Caller,
+    Ids(text): Ids<String>,
+) -> Result<Json<ConversationDetail>, Error> {
+    let (conversation_id, place) = find(&desk, &caller, &text)?;
+    let look = desk.look(&place.company_id);
+    desk.views.conversation(&conversation_id, look).map(Json).ok_or(NOT_FOUND)
+}
+
+pub(super) async fn reply(
+    State(desk): State<Arc<Desk>>,
+    caller: Caller,
+    Ids(text): Ids<String>,
+    envelope: Envelope,
+    Body(body): Body<ReplyBody>,
+) -> Answer {
+    let (text_id, words) = (text, body.text.unwrap_or_default());
+    let wish = Wish::new(&desk, &caller, &text_id, body.agent_id)?;
+    if let Some(refusal) = check::reply(&words, &body.image_urls) {
+        return Err(Error::Refused(refusal));
+    }
+    let command_id = wish.command_id(&envelope, "reply", "")?;
+    let client_message_id = match body.client_message_id {
+        Some(named) => named,
+        None => id(command_id.as_str(), ClientMessageId::parse)?,
+    };
+    let reply = DeskWish::Reply {
+        client_message_id,
+        text: words,
+        image_urls: body.image_urls,
+        automatic: false,
+    };
+    wish.issue(&desk, &envelope, reply, command_id).await
+}
+
+pub(super) async fn like(
+    State(desk): State<Arc<Desk>>,
+    caller: Caller,
+    Ids(text): Ids<String>,
+    envelope: Envelope,
+    Body(body): Body<MessageBody>,
+) -> Answer {
+    let about = body.mid.as_str().to_owned();
+    let wish = Wish::new(&desk, &caller, &text, body.agent_id)?;
+    wish.ask(&desk, &envelope, DeskWish::Like { mid: body.mid }, &about).await
+}
+
+pub(super) async fn unlike(
+    State(desk): State<Arc<Desk>>,
+    caller: Caller,
+    Ids((text, mid)): Ids<(String, String)>,
+    envelope: Envelope,
+    Asked(query): Asked<ActQuery>,
+) -> Answer {
+    let wish = Wish::new(&desk, &caller, &text, query.agent_id)?;
+    let unlike = DeskWish::Unlike { mid: id(&mid, MessageId::parse)? };
+    wish.ask(&desk, &envelope, unlike, &mid).await
+}
+
+pub(super) async fn close(
+    State(desk): State<Arc<Desk>>,
+    caller: Caller,
+    Ids(text): Ids<String>,
+    envelope: Envelope,
+    Body(body): Body<CloseBody>,
+) -> Answer {
+    let wish = Wish::new(&desk, &caller, &text, body.agent_id)?;
+    let about = if body.force { "force" } else { "" };
+    wish.ask(&desk, &envelope, DeskWish::Close { force: body.force }, about).await
+}
+
+pub(super) async fn reopen(
+    State(desk): State<Arc<Desk>>,
+    caller: Caller,
+    Ids(text): Ids<String>,
+    envelope: Envelope,
+    Body(body): Body<ActBody>,
+) -> Answer {
+    let wish = Wish::new(&desk, &caller, &text, body.agent_id)?;
+    wish.ask(&desk, &envelope, DeskWish::Reopen, "").await
+}
+
+pub(super) async fn no_reply_needed(
+    State(desk): State<Arc<Desk>>,
+    caller: Caller,
+    Ids(text): Ids<String>,
+    envelope: Envelope,
+    Body(body): Body<MessageBody>,
+) -> Answer {
+    let about = body.mid.as_str().to_owned();
+    let wish = Wish::new(&desk, &caller, &text, body.agent_id)?;
+    wish.ask(&desk, &envelope, DeskWish::NoReplyNeeded { mid: body.mid }, &about).await
+}
+
+pub(super) async fn add_topic(
+    State(desk): State<Arc<Desk>>,
+    caller: Caller,
+    Ids(text): Ids<String>,
+    envelope: Envelope,
+    Body(body): Body<TopicBody>,
+) -> Answer {
+    let wish = Wish::new(&desk, &caller, &text, body.agent_id)?;
+    let topic = bounded("topic", &body.topic, TOPIC_CHARS_MAX)?;
+    let about = topic.clone();
+    wish.ask(&desk, &envelope, DeskWish::AddTopic { topic }, &about).await
+}
+
+pub(super) async fn remove_topic(
+    State(desk): State<Arc<Desk>>,
+    caller: Caller,
+    Ids((text, topic)): Ids<(String, String)>,
+    envelope: Envelope,
+    Asked(query): Asked<ActQuery>,
+) -> Answer {
+    let wish = Wish::new(&desk, &caller, &text, query.agent_id)?;
+    let topic = bounded("topic", &topic, TOPIC_CHARS_MAX)?;
+    let about = topic.clone();
+    wish.ask(&desk, &envelope, DeskWish::RemoveTopic { topic }, &about).await
+}
+
+pub(super) async fn add_note(
+    State(desk): State<Arc<Desk>>,
+    caller: Caller,
+    Ids(text): Ids<String>,
+    envelope: Envelope,
+    Body(body): Body<NoteBody>,
+) -> Answer {
+    let wish = Wish::new(&desk, &caller, &text, body.agent_id)?;
+    let note = DeskWish::AddNote { text: bounded("text", &body.text, NOTE_CHARS_MAX)? };
+    wish.ask(&desk, &envelope, note, "").await
+}
+
+/// Who wishes something about which conversation; made only for conversations the caller may see.
+struct Wish {
+    agent_id: AgentId,
+    conversation_id: ConversationId,
+    place: Place,
+}
+
+impl Wish {
+    fn new(
+        desk: &Desk,
+        caller: &Caller,
+        text: &str,
+        named: Option<AgentId>,
+    ) -> Result<Self, Error> {
+        let agent_id = caller.acting_for(named)?;
+        let (conversation_id, place) = find(desk, caller, text)?;
+        Ok(Self { agent_id, conversation_id, place })
+    }
+
+    fn command_id(
+        &self,
+        envelope: &Envelope,
+        wish: &str,
+        detail: &str,
+    ) -> Result<CommandId, Error> {
+        let about = [self.conversation_id.as_str(), " ", detail].concat();
+        issue::command_id(envelope, Target { agent_id: &self.agent_id, wish, about: &about })
+    }
+
+    /// Issues a wish; `about` tells wishes of one kind apart under one idempotency key.
+    async fn ask(self, desk: &Desk, envelope: &Envelope, wish: DeskWish, about: &str) -> Answer {
+        let command_id = self.command_id(envelope, wish.name(), about)?;
+        self.issue(desk, envelope, wish, command_id).await
+    }
+
+    async fn issue(
+        self,
+        desk: &Desk,
+        envelope: &Envelope,
+        wish: DeskWish,
+        command_id: CommandId,
+    ) -> Answer {
+        let target = (self.place.thread, self.conversation_id);
+        issue::about_conversation(desk, envelope, target, self.agent_id, (wish, command_id)).await
+    }
+}
+
+/// The conversation, if there is one and the caller may know of it.
+fn find(desk: &Desk, caller: &Caller, text: &str) -> Result<(ConversationId, Place), Error> {
+    let conversation_id = id(text, ConversationId::parse)?;
+    let place = desk.views.place(&conversation_id);
+    let seen = place.filter(|place| caller.company().is_none_or(|own| *own == place.company_id));
+    seen.map(|place| (conversation_id, place)).ok_or(NOT_FOUND)
+}
+
+fn bounded(field: &'static str, text: &str, chars_max: usize) -> Result<String, Error> {
+    let text = text.trim();
+    let is_bounded = (1..=chars_max).contains(&text.chars().count());
+    if is_bounded {
+        Ok(text.to_owned())
+    } else {
+        Err(Error::TextBounds { field, chars_min: 1, chars_max })
+    }
+}
+
+fn write_cursor(cursor: &Cursor) -> String {
+    format!("{}.{}", cursor.last_item_at.as_ms(), cursor.conversation_id)
+}
+
+fn read_cursor(text: &str) -> Result<Cursor, Error> {
+    let unread = Error::InvalidQuery(ListQuery::TAKES);
+    let (at, conversation) = text.split_once('.').ok_or_else(|| unread.clone())?;
+    let at_ms = at.parse().map_err(|_odd| unread.clone())?;
+    let conversation_id = ConversationId::parse(conversation).map_err(|_odd| unread)?;
+    Ok(Cursor { last_item_at: Timestamp::from_ms(at_ms), conversation_id })
+}

@@ -1,0 +1,237 @@
+//! Every address of the API, once: the router and the `OpenAPI` document are both made from this table.
+
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, delete, get, post};
+use axum::{Json, Router, middleware};
+use utoipa::openapi::HttpMethod;
+
+use crate::desk::openapi::{self, Shape};
+use crate::desk::wire::{
+    ActBody, AgentList, AvailabilityBody, AwayBody, CloseBody, CommandAnswer, ConversationList,
+    MessageBody, NoteBody, NothingBody, OfferList, ReplyBody, TopicBody,
+};
+use crate::desk::{Caller, Desk, Error, agents, console, conversations, live};
+use crate::domain::routing::AgentSnapshot;
+use crate::project::ConversationDetail;
+
+/// Bytes of a body.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// One address with one method.
+pub(super) struct Route {
+    pub(super) method: HttpMethod,
+    pub(super) path: &'static str,
+    /// What it does, in a sentence.
+    pub(super) summary: &'static str,
+    /// Query parameters: name, what it means.
+    pub(super) query: &'static [(&'static str, &'static str)],
+    pub(super) body: Option<Shape>,
+    pub(super) answer: Answer,
+    handler: MethodRouter<Arc<Desk>>,
+}
+
+/// What an address answers when all is well.
+#[derive(Clone, Copy)]
+pub(super) enum Answer {
+    /// A view.
+    View(Shape),
+    /// What became of a command: 200 done, 202 pending, or its refusal.
+    Command,
+    /// A stream of events.
+    Events,
+    /// The `OpenAPI` document.
+    Document,
+}
+
+const ACT: &[(&str, &str)] = &[("agent_id", "For whom an administrator acts.")];
+const COMPANY: &[(&str, &str)] =
+    &[("company_id", "Whose agent, for an administrator; left out: where the agent is known.")];
+const LIST: &[(&str, &str)] = &[
+    ("status", "`new`, `open`, `waiting` or `closed`."),
+    ("agent_id", "In whose hands."),
+    ("inbox_id", "In which inbox."),
+    ("limit", "1 to 200; 50 when left out."),
+    ("cursor", "`next_cursor` of the stretch before."),
+];
+
+impl Route {
+    fn view(path: &'static str, summary: &'static str, view: Shape, on: Handler) -> Self {
+        let (method, answer) = (HttpMethod::Get, Answer::View(view));
+        Self { method, path, summary, query: &[], body: None, answer, handler: on }
+    }
+
+    fn command(path: &'static str, summary: &'static str, body: Shape, on: Handler) -> Self {
+        let (method, answer) = (HttpMethod::Post, Answer::Command);
+        Self { method, path, summary, query: &[], body: Some(body), answer, handler: on }
+    }
+
+    fn undo(path: &'static str, summary: &'static str, on: Handler) -> Self {
+        let (method, answer) = (HttpMethod::Delete, Answer::Command);
+        Self { method, path, summary, query: ACT, body: None, answer, handler: on }
+    }
+
+    const fn asking(mut self, query: &'static [(&'static str, &'static str)]) -> Self {
+        self.query = query;
+        self
+    }
+}
+
+type Handler = MethodRouter<Arc<Desk>>;
+
+/// Every address.
+pub(super) fn table() -> Vec<Route> {
+    let mut table = about_conversations();
+    table.extend(about_agents());
+    table.extend(about_the_desk());
+    table
+}
+
+fn about_conversations() -> Vec<Route> {
+    use conversations as on;
+    let (list, one) = (Shape::of::<ConversationList>(), Shape::of::<ConversationDetail>());
+    vec![
+        Route::view("/v1/conversations", "List conversations.", list, get(on::list)).asking(LIST),
+        Route::view("/v1/conversations/{id}", "One with its timeline.", one, get(on::one)),
+        Route::command(
+            "/v1/conversations/{id}/replies",
+            "Say something.",
+            Shape::of::<ReplyBody>(),
+            post(on::reply),
+        ),
+        Route::command(
+            "/v1/conversations/{id}/likes",
+            "Put a heart on what the customer sent.",
+            Shape::of::<MessageBody>(),
+            post(on::like),
+        ),
+        Route::undo("/v1/conversations/{id}/likes/{mid}", "Take it off.", delete(on::unlike)),
+        Route::command(
+            "/v1/conversations/{id}/close",
+            "Close.",
+            Shape::of::<CloseBody>(),
+            post(on::close),
+        ),
+        Route::command(
+            "/v1/conversations/{id}/reopen",
+            "Open again.",
+            Shape::of::<ActBody>(),
+            post(on::reopen),
+        ),
+        Route::command(
+            "/v1/conversations/{id}/no-reply-needed",
+            "The last message needs no answer.",
+            Shape::of::<MessageBody>(),
+            post(on::no_reply_needed),
+        ),
+        Route::command(
+            "/v1/conversations/{id}/topics",
+            "Add a topic.",
+            Shape::of::<TopicBody>(),
+            post(on::add_topic),
+        ),
+        Route::undo(
+            "/v1/conversations/{id}/topics/{topic}",
+            "Take a topic away.",
+            delete(on::remove_topic),
+        ),
+        Route::command(
+            "/v1/conversations/{id}/notes",
+            "Write a note for colleagues.",
+            Shape::of::<NoteBody>(),
+            post(on::add_note),
+        ),
+    ]
+}
+
+fn about_agents() -> Vec<Route> {
+    use agents as on;
+    let (list, one) = (Shape::of::<AgentList>(), Shape::of::<AgentSnapshot>());
+    let (act, nothing) = (Shape::of::<ActBody>(), Shape::of::<NothingBody>());
+    let (offers, available) = (Shape::of::<OfferList>(), Shape::of::<AvailabilityBody>());
+    let away = Shape::of::<AwayBody>();
+    vec![
+        Route::view("/v1/agents", "List agents.", list, get(on::list)),
+        Route::view("/v1/agents/{id}", "One agent.", one, get(on::one)),
+        Route::command("/v1/agents/{id}/log-in", "Start work.", nothing, post(on::log_in))
+            .asking(COMPANY),
+        Route::command("/v1/agents/{id}/log-out", "Stop work.", nothing, post(on::log_out))
+            .asking(COMPANY),
+        Route::command(
+            "/v1/agents/{id}/availability",
+            "Take messaging, or not.",
+            available,
+            post(on::availability),
+        )
+        .asking(COMPANY),
+        Route::command("/v1/agents/{id}/away", "Leave, or come back.", away, post(on::away))
+            .asking(COMPANY),
+        Route::command("/v1/agents/{id}/next", "More work.", nothing, post(on::next))
+            .asking(COMPANY),
+        Route::view("/v1/offers", "Offers that can be accepted.", offers, get(on::offers))
+            .asking(ACT),
+        Route::command("/v1/offers/{offer_id}/accept", "Take it.", act, post(on::accept)),
+        Route::command("/v1/offers/{offer_id}/decline", "Do not.", act, post(on::decline)),
+        Route::view(
+            "/v1/commands/{id}",
+            "What became of a command.",
+            Shape::of::<CommandAnswer>(),
+            get(on::command),
+        ),
+    ]
+}
+
+fn about_the_desk() -> Vec<Route> {
+    let get_only = |path, summary, answer, handler| Route {
+        method: HttpMethod::Get,
+        path,
+        summary,
+        query: &[],
+        body: None,
+        answer,
+        handler,
+    };
+    let (events, this) = ("Notices of changes, as they happen.", "This document.");
+    vec![
+        get_only("/v1/events", events, Answer::Events, get(live::events)),
+        get_only("/v1/openapi.json", this, Answer::Document, get(document)),
+    ]
+}
+
+/// The desk's API and console over `desk`, with their own fallbacks and headers.
+///
+/// Serves `/`, `/console.js`, `/console.css` and everything under `/v1/`.
+pub fn router(desk: Arc<Desk>) -> Router {
+    let routes = table().into_iter();
+    let router =
+        routes.fold(console::pages(), |router, route| router.route(route.path, route.handler));
+    router
+        .fallback(async || Error::NotFound)
+        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::map_response(guarded))
+        .with_state(desk)
+}
+
+async fn document(State(_desk): State<Arc<Desk>>, _caller: Caller) -> Response {
+    Json(openapi::document()).into_response()
+}
+
+/// Answers are nobody else's: not kept, not framed, not guessed at.
+async fn guarded(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    let strict = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(strict);
+    response
+}

@@ -1,0 +1,199 @@
+//! The bodies and queries the API takes, and the answers that are not views. Pure.
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::command::Refusal;
+use crate::domain::fact::{ConversationSnapshot, Status};
+use crate::domain::id::{AgentId, ClientMessageId, CommandId, CompanyId, InboxId, MessageId};
+use crate::domain::routing::AgentSnapshot;
+use crate::domain::time::Timestamp;
+use crate::project::OfferView;
+
+/// Something to say.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReplyBody {
+    /// The words; may be left out when images go.
+    #[serde(default)]
+    pub(super) text: Option<String>,
+    /// Public https addresses of JPEG, PNG or GIF images.
+    #[serde(default)]
+    pub(super) image_urls: Vec<String>,
+    /// The same twice sends once; left out, the command's id stands for it.
+    #[serde(default)]
+    pub(super) client_message_id: Option<ClientMessageId>,
+    /// For whom an administrator acts.
+    #[serde(default)]
+    pub(super) agent_id: Option<AgentId>,
+}
+
+/// A message meant.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MessageBody {
+    /// Which.
+    pub(super) mid: MessageId,
+    /// For whom an administrator acts.
+    #[serde(default)]
+    pub(super) agent_id: Option<AgentId>,
+}
+
+/// How to close.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CloseBody {
+    /// Although the customer waits.
+    #[serde(default)]
+    pub(super) force: bool,
+    /// For whom an administrator acts.
+    #[serde(default)]
+    pub(super) agent_id: Option<AgentId>,
+}
+
+/// For whom.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ActBody {
+    /// For whom an administrator acts.
+    #[serde(default)]
+    pub(super) agent_id: Option<AgentId>,
+}
+
+/// A topic to add.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TopicBody {
+    /// Its name.
+    pub(super) topic: String,
+    /// For whom an administrator acts.
+    #[serde(default)]
+    pub(super) agent_id: Option<AgentId>,
+}
+
+/// A note for colleagues.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NoteBody {
+    /// What it says.
+    pub(super) text: String,
+    /// For whom an administrator acts.
+    #[serde(default)]
+    pub(super) agent_id: Option<AgentId>,
+}
+
+/// Whether an agent takes messaging.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AvailabilityBody {
+    /// Takes it.
+    pub(super) available: bool,
+}
+
+/// Whether an agent has left the desk for a while.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AwayBody {
+    /// Has left.
+    pub(super) away: bool,
+}
+
+/// Nothing more to say.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NothingBody {}
+
+/// A query, and what it takes in words, for its error.
+pub(super) trait Asking: DeserializeOwned {
+    const TAKES: &'static str;
+}
+
+/// Which conversations.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    pub(super) status: Option<Status>,
+    pub(super) agent_id: Option<AgentId>,
+    pub(super) inbox_id: Option<InboxId>,
+    pub(super) limit: Option<usize>,
+    pub(super) cursor: Option<String>,
+}
+
+impl Asking for ListQuery {
+    const TAKES: &'static str =
+        "status (new, open, waiting, closed), agent_id, inbox_id, limit (1 to 200), cursor";
+}
+
+/// For whom, where there is no body.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ActQuery {
+    pub(super) agent_id: Option<AgentId>,
+}
+
+impl Asking for ActQuery {
+    const TAKES: &'static str = "agent_id";
+}
+
+/// Whose agent, where the views do not say.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CompanyQuery {
+    pub(super) company_id: Option<CompanyId>,
+}
+
+impl Asking for CompanyQuery {
+    const TAKES: &'static str = "company_id";
+}
+
+/// A stretch of the list of conversations.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ConversationList {
+    /// Newest item first.
+    pub(super) conversations: Vec<ConversationSnapshot>,
+    /// Give it back as `cursor` for the next stretch; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next_cursor: Option<String>,
+}
+
+/// Agents.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct AgentList {
+    /// In order of company and id.
+    pub(super) agents: Vec<AgentSnapshot>,
+}
+
+/// Offers that can be accepted now.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct OfferList {
+    /// One an agent at most.
+    pub(super) offers: Vec<OfferView>,
+}
+
+/// What became of a command.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct CommandAnswer {
+    /// Which.
+    pub(super) command_id: CommandId,
+    /// How far it is.
+    pub(super) state: CommandState,
+    /// Why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) refusal: Option<Refusal>,
+    /// When that was decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) decided_at: Option<Timestamp>,
+}
+
+/// How far a command is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum CommandState {
+    /// Carried out.
+    Done,
+    /// Not carried out, for good; nothing was changed.
+    Refused,
+    /// Recorded; its outcome is not known yet.
+    Pending,
+}

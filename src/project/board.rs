@@ -1,0 +1,272 @@
+//! All views together, and what one record does to them. Pure.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::de::DeserializeOwned;
+
+use crate::broker::NextOffsets;
+use crate::broker::record::Record;
+use crate::domain::command::CommandResult;
+use crate::domain::fact::{ConversationSnapshot, Fact, FactBody};
+use crate::domain::id::{AgentId, CommandId, CompanyId, ConversationId};
+use crate::domain::routing::AgentSnapshot;
+use crate::domain::thread::Thread;
+use crate::project::fold::{fold, fold_snapshot};
+use crate::project::row::ThreadRow;
+use crate::project::shelf::{Cursor, Filter, Page, Shelves, place_of};
+use crate::project::view::{Change, ChangeKind};
+use crate::topics::Topic;
+
+/// What the views are folded from; read each from its beginning, or from `Views::positions`.
+pub const TOPICS: [Topic; 4] =
+    [Topic::Timeline, Topic::Conversations, Topic::Agents, Topic::CommandResults];
+
+/// How much the views hold; at a bound the stalest goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Conversations; closed ones go first.
+    pub conversations_max: usize,
+    /// Timeline entries of one conversation; the oldest go, and are counted as omitted.
+    pub entries_max: usize,
+    /// Results of commands; the oldest go.
+    pub results_max: usize,
+    /// Callers waiting for results at once; one more is answered as if its time were up.
+    pub waiters_max: usize,
+    /// Notices a slow reader of changes may lag behind before it is told to reload.
+    pub changes_max: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            conversations_max: 200_000,
+            entries_max: 500,
+            results_max: 100_000,
+            waiters_max: 10_000,
+            changes_max: 4_096,
+        }
+    }
+}
+
+/// A record of ours that does not read as what its topic says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unreadable;
+
+/// All views.
+#[derive(Debug)]
+pub(crate) struct Board {
+    bounds: Bounds,
+    threads: BTreeMap<Thread, ThreadRow>,
+    conversations: BTreeMap<ConversationId, Thread>,
+    shelves: Shelves,
+    agents: BTreeMap<(CompanyId, AgentId), AgentSnapshot>,
+    results: BTreeMap<CommandId, CommandResult>,
+    results_in_order: VecDeque<CommandId>,
+    pub(crate) positions: NextOffsets,
+    pub(crate) unreadable: u64,
+}
+
+impl Board {
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            threads: BTreeMap::new(),
+            conversations: BTreeMap::new(),
+            shelves: Shelves::default(),
+            agents: BTreeMap::new(),
+            results: BTreeMap::new(),
+            results_in_order: VecDeque::new(),
+            positions: NextOffsets::new(),
+            unreadable: 0,
+        }
+    }
+
+    /// Takes in one record; the changes it made, none when it was known already.
+    pub(crate) fn apply(&mut self, record: &Record) -> Result<Vec<Change>, Unreadable> {
+        match record.topic {
+            Topic::Timeline => self.fact(&read(record)?),
+            Topic::Conversations if record.value.is_none() => self.forget_thread(record),
+            Topic::Conversations => self.snapshot(read(record)?),
+            Topic::Agents if record.value.is_none() => Ok(Vec::new()),
+            Topic::Agents => Ok(self.agent_changed(read(record)?)),
+            Topic::CommandResults => Ok(self.decided(read(record)?)),
+            Topic::WebhooksRaw
+            | Topic::EventsNormalized
+            | Topic::DeskCommands
+            | Topic::AgentsCommands
+            | Topic::RoutingRequests
+            | Topic::RoutingDecisions
+            | Topic::OutboundSends
+            | Topic::OutboundResults
+            | Topic::Customers
+            | Topic::Settings
+            | Topic::DeadLetters
+            | Topic::ConversationChangelog
+            | Topic::RouteChangelog
+            | Topic::SendChangelog => Ok(Vec::new()),
+        }
+    }
+
+    /// The conversation's row with its thread's read mark.
+    pub(crate) fn thread_of(&self, id: &ConversationId) -> Option<(&Thread, &ThreadRow)> {
+        self.threads.get_key_value(self.conversations.get(id)?)
+    }
+
+    pub(crate) fn snapshot_of(&self, id: &ConversationId) -> Option<&ConversationSnapshot> {
+        let (_, row) = self.thread_of(id)?;
+        row.conversations.get(id).map(|conversation| &conversation.snapshot)
+    }
+
+    /// A stretch of at most `limit` conversations after `cursor`.
+    pub(crate) fn list(&self, filter: &Filter, cursor: Option<&Cursor>, limit: usize) -> Page {
+        let walk = self.shelves.walk(filter, cursor);
+        let snapshots = walk.filter_map(|place| self.snapshot_of(&place.conversation_id));
+        let mut wanted = snapshots.filter(|snapshot| filter.fits(snapshot));
+        let conversations: Vec<_> = wanted.by_ref().take(limit).cloned().collect();
+        let more = wanted.next().is_some();
+        let next = conversations.last().filter(|_| more).map(place_of);
+        Page { conversations, next }
+    }
+
+    pub(crate) fn agents(&self) -> impl Iterator<Item = &AgentSnapshot> {
+        self.agents.values()
+    }
+
+    pub(crate) fn result(&self, id: &CommandId) -> Option<&CommandResult> {
+        self.results.get(id)
+    }
+
+    fn fact(&mut self, fact: &Fact) -> Result<Vec<Change>, Unreadable> {
+        let before = self.threads.get(&fact.thread).map_or(0, |row| row.last_number);
+        if fact.number <= before {
+            return Ok(Vec::new());
+        }
+        let entries_max = self.bounds.entries_max;
+        self.refold(&fact.thread, |row| fold(row, fact, entries_max));
+        let company = &fact.company_id;
+        if reaches_back(&fact.body) {
+            let row = self.threads.get(&fact.thread);
+            let all = row.into_iter().flat_map(|row| row.conversations.keys());
+            return Ok(all.map(|id| conversation_change(id, company)).collect());
+        }
+        let own = fact.conversation_id.as_ref();
+        Ok(own.map(|id| conversation_change(id, company)).into_iter().collect())
+    }
+
+    fn snapshot(&mut self, snapshot: ConversationSnapshot) -> Result<Vec<Change>, Unreadable> {
+        let id = snapshot.conversation_id.clone();
+        if self.snapshot_of(&id).is_some_and(|held| *held == snapshot) {
+            return Ok(Vec::new());
+        }
+        let (thread, company) = (snapshot.thread.clone(), snapshot.company_id.clone());
+        self.refold(&thread, |row| fold_snapshot(row, snapshot));
+        Ok(vec![conversation_change(&id, &company)])
+    }
+
+    /// Folds a thread, and puts its conversations where they belong now.
+    fn refold(&mut self, thread: &Thread, change: impl FnOnce(ThreadRow) -> ThreadRow) {
+        let before = self.threads.remove(thread).unwrap_or_default();
+        for conversation in before.conversations.values() {
+            self.shelves.take(&conversation.snapshot);
+        }
+        let after = change(before);
+        for (id, conversation) in &after.conversations {
+            self.shelves.put(&conversation.snapshot);
+            if !self.conversations.contains_key(id) {
+                self.conversations.insert(id.clone(), thread.clone());
+            }
+        }
+        self.threads.insert(thread.clone(), after);
+        while self.conversations.len() > self.bounds.conversations_max {
+            let Some(stalest) = self.shelves.stalest().cloned() else { return };
+            self.forget(&stalest);
+        }
+    }
+
+    /// A conversation leaves the views; its thread stays until its last one has left.
+    fn forget(&mut self, id: &ConversationId) {
+        let Some(thread) = self.conversations.remove(id) else { return };
+        let Some(row) = self.threads.get_mut(&thread) else { return };
+        if let Some(conversation) = row.conversations.remove(id) {
+            self.shelves.take(&conversation.snapshot);
+        }
+        if row.conversations.is_empty() {
+            self.threads.remove(&thread);
+        }
+    }
+
+    /// A thread's tombstone: the customer was deleted.
+    fn forget_thread(&mut self, record: &Record) -> Result<Vec<Change>, Unreadable> {
+        let key = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
+        let thread = key.and_then(|key| Thread::from_key(key).ok()).ok_or(Unreadable)?;
+        let Some(row) = self.threads.get(&thread) else { return Ok(Vec::new()) };
+        let conversations = row.conversations.iter();
+        let gone: Vec<_> =
+            conversations.map(|(id, row)| (id.clone(), row.snapshot.company_id.clone())).collect();
+        for (id, _) in &gone {
+            self.forget(id);
+        }
+        Ok(gone.iter().map(|(id, company)| conversation_change(id, company)).collect())
+    }
+
+    fn agent_changed(&mut self, agent: AgentSnapshot) -> Vec<Change> {
+        let key = (agent.company_id.clone(), agent.agent_id.clone());
+        let held = self.agents.get(&key);
+        if held.is_some_and(|held| *held == agent || held.as_of_at > agent.as_of_at) {
+            return Vec::new();
+        }
+        let change = Change {
+            kind: ChangeKind::Agent,
+            id: agent.agent_id.as_str().to_owned(),
+            company_id: Some(agent.company_id.clone()),
+        };
+        self.agents.insert(key, agent);
+        vec![change]
+    }
+
+    /// The first result of a command counts: the same id twice acts once.
+    fn decided(&mut self, result: CommandResult) -> Vec<Change> {
+        if self.results.contains_key(&result.command_id) {
+            return Vec::new();
+        }
+        let id = result.command_id.clone();
+        self.results_in_order.push_back(id.clone());
+        self.results.insert(id.clone(), result);
+        while self.results_in_order.len() > self.bounds.results_max {
+            let Some(oldest) = self.results_in_order.pop_front() else { break };
+            self.results.remove(&oldest);
+        }
+        vec![Change { kind: ChangeKind::Command, id: id.as_str().to_owned(), company_id: None }]
+    }
+}
+
+/// Whether a fact may change an item of an earlier conversation of its thread.
+const fn reaches_back(body: &FactBody) -> bool {
+    matches!(
+        body,
+        FactBody::MessageSent(_)
+            | FactBody::MessageFailed { .. }
+            | FactBody::MessageUnknown { .. }
+            | FactBody::MessageDeleted { .. }
+            | FactBody::MessageEdited { .. }
+            | FactBody::MessageRead { .. }
+            | FactBody::ReactionAdded { .. }
+            | FactBody::ReactionRemoved { .. }
+            | FactBody::MessageLiked { .. }
+            | FactBody::MessageUnliked { .. }
+            | FactBody::StoryExpired { .. }
+    )
+}
+
+fn conversation_change(id: &ConversationId, company: &CompanyId) -> Change {
+    Change {
+        kind: ChangeKind::Conversation,
+        id: id.as_str().to_owned(),
+        company_id: Some(company.clone()),
+    }
+}
+
+fn read<T: DeserializeOwned>(record: &Record) -> Result<T, Unreadable> {
+    // The serializer's word may quote what a person wrote: it goes no further.
+    serde_json::from_slice(record.bytes()).map_err(|_unquoted| Unreadable)
+}

@@ -1,0 +1,38 @@
+//! The views the desk shows, folded from public topics; rebuilt from the log, nothing else writes them.
+//!
+//! Promise: reading a record twice changes nothing; what a view shows was committed; every view is bounded.
+//! Not here: the loop that reads the log (`app`), HTTP (`desk`).
+//!
+//! | topic             | becomes                                                        |
+//! |-------------------|----------------------------------------------------------------|
+//! | `timeline`        | the entries of a conversation, by the thread's fact numbers     |
+//! | `conversations`   | its snapshot; a tombstone forgets the thread                    |
+//! | `agents`          | agents and the offers on their banners                          |
+//! | `command.results` | what became of a command, and whoever waits for it is told      |
+//!
+//! Routing's decisions come back as `contact.*` facts, so they need no reading of their own.
+
+mod view;
+mod row;
+mod said;
+mod fold;
+mod shown;
+mod shelf;
+mod board;
+mod views;
+
+#[cfg(test)]
+mod fixture_test;
+#[cfg(test)]
+mod fold_test;
+#[cfg(test)]
+mod board_test;
+
+pub use board::{Bounds, TOPICS};
+pub use shelf::{Cursor, Filter, Page};
+pub use shown::Look;
+pub use view::{
+    Change, ChangeKind, ConversationDetail, Delivery, Entry, EntryBody, EventEntry, ItemEntry,
+    OfferView, Place, ShownReaction, ShownStory, StoryState,
+};
+pub use views::Views;

@@ -1,0 +1,157 @@
+//! What the views keep of a thread: rows, not yet ready to be shown. Pure.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::domain::event::{Attachment, ContentKind, Direction, Story};
+use crate::domain::fact::{ConversationSnapshot, Item};
+use crate::domain::id::{AgentId, ConversationId, ItemId, MessageId, SendId};
+use crate::domain::outbound::FailureCode;
+use crate::domain::time::Timestamp;
+
+/// Everything kept of one thread.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct ThreadRow {
+    /// Facts up to this number are in.
+    pub(crate) last_number: u64,
+    /// Everything outbound up to here was seen; only grows.
+    pub(crate) read_up_to_at: Option<Timestamp>,
+    /// The thread's conversations.
+    pub(crate) conversations: BTreeMap<ConversationId, ConversationRow>,
+}
+
+/// One conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ConversationRow {
+    /// As it stands: by the newest snapshot, and by the facts after it.
+    pub(crate) snapshot: ConversationSnapshot,
+    /// Its timeline, oldest first.
+    pub(crate) entries: VecDeque<EntryRow>,
+    /// Entries dropped at the front.
+    pub(crate) omitted: u64,
+}
+
+/// One line of a timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EntryRow {
+    /// The fact that put it here.
+    pub(crate) number: u64,
+    /// When it happened.
+    pub(crate) occurred_at: Timestamp,
+    /// What it is.
+    pub(crate) body: EntryRowBody,
+}
+
+/// What a line is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum EntryRowBody {
+    /// Something said.
+    Item(Box<ItemRow>),
+    /// Something that became true: the fact's name, its words, whom it is about.
+    Event(&'static str, String, Option<AgentId>),
+}
+
+/// Something said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ItemRow {
+    pub(crate) item_id: ItemId,
+    /// The platform's ids, one a part.
+    pub(crate) mids: Vec<MessageId>,
+    pub(crate) direction: Direction,
+    pub(crate) kind: ContentKind,
+    pub(crate) text: Option<String>,
+    pub(crate) attachments: Vec<Attachment>,
+    pub(crate) reply_to_mid: Option<MessageId>,
+    pub(crate) story: Option<Story>,
+    pub(crate) story_expires_at: Option<Timestamp>,
+    /// The story's day is over by a fact, whatever the clock says.
+    pub(crate) story_gone: bool,
+    pub(crate) native_app: bool,
+    pub(crate) deleted: bool,
+    /// The highest edit applied.
+    pub(crate) num_edit: Option<u32>,
+    /// The customer's reaction and what they picked.
+    pub(crate) reaction: Option<Option<String>>,
+    pub(crate) liked: bool,
+    pub(crate) standby: bool,
+    pub(crate) agent_id: Option<AgentId>,
+    pub(crate) parts: Parts,
+}
+
+/// How far the parts of an outbound item got.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Parts {
+    /// By part; a part that nothing was heard of yet is not here.
+    pub(crate) heard_of: BTreeMap<SendId, Part>,
+    /// So many parts are to go out, as far as the facts say.
+    pub(crate) expected: usize,
+    /// The whole is out: said of the item, not of a part of it.
+    pub(crate) all_sent: bool,
+}
+
+/// How far one part got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Queued,
+    Sent,
+    Failed(FailureCode),
+    Unknown,
+}
+
+impl ItemRow {
+    /// A row that says what `item` says.
+    pub(crate) fn new(item: &Item, direction: Direction) -> Self {
+        let mut row = Self {
+            item_id: item.item_id.clone(),
+            mids: item.mid.iter().cloned().collect(),
+            direction,
+            kind: item.kind,
+            text: item.text.clone(),
+            attachments: item.attachments.clone(),
+            reply_to_mid: item.reply_to_mid.clone(),
+            story: item.story.clone(),
+            story_expires_at: item.story_expires_at,
+            story_gone: false,
+            native_app: false,
+            deleted: false,
+            num_edit: None,
+            reaction: None,
+            liked: false,
+            standby: item.standby,
+            agent_id: None,
+            parts: Parts::default(),
+        };
+        if item.deleted {
+            row.delete();
+        }
+        row
+    }
+
+    /// Its content leaves the view; id, time and direction stay.
+    pub(crate) fn delete(&mut self) {
+        self.deleted = true;
+        self.text = None;
+        self.attachments = Vec::new();
+        self.story = None;
+        self.story_expires_at = None;
+        self.reaction = None;
+    }
+
+    /// Takes in what another fact about the same item adds.
+    pub(crate) fn join(&mut self, item: &Item) {
+        if let Some(mid) = item.mid.as_ref().filter(|mid| !self.mids.contains(mid)) {
+            self.mids.push(mid.clone());
+        }
+        if item.deleted {
+            self.delete();
+        }
+        if self.deleted {
+            return;
+        }
+        if self.text.is_none() {
+            self.text.clone_from(&item.text);
+        }
+        if self.attachments.is_empty() {
+            self.attachments.clone_from(&item.attachments);
+        }
+    }
+}
