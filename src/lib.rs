@@ -8,3 +8,4 @@ pub mod clock;
 pub mod broker;
 pub mod store;
 pub mod engine;
+pub mod simulator;

@@ -1,0 +1,26 @@
+//! An Instagram with rules of its own, and robot agents: for the demo, the tests and the benchmarks.
+//!
+//! Promise: it is no script of answers. People write, edit and unsend; the Graph API takes, refuses and loses answers;
+//! webhooks come late, twice and out of order; and the books say at the end whether anything was lost or doubled.
+//!
+//! ```text
+//!   people ─▶ World ─▶ webhook ─▶ deliver ══ HTTP ══▶ the product's webhook
+//!               ▲ ▲                                        │
+//!               │ └────────── graph ◀══════ HTTP ══════════┤
+//!            robots ══════════════════════ HTTP ══════════▶ the product's desk
+//! ```
+//!
+//! It meets the product over loopback HTTP only; nothing here knows how the product is built.
+
+mod phrase;
+mod occurrence;
+mod people;
+mod world;
+mod take;
+mod webhook;
+
+pub use occurrence::{Author, Body, Kind, Media, Occurrence, StoryRef, What};
+pub use people::Profile;
+pub use take::{Action, RefusedBy, SendCall, TakeError, Taken};
+pub use webhook::{body as webhook_body, signature};
+pub use world::{Habits, World, WorldSettings};
