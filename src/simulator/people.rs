@@ -90,11 +90,6 @@ impl Talk {
     pub(super) fn standing(&mut self, mid: &MessageId) -> Option<&mut Said> {
         self.said.iter_mut().find(|said| said.mid == *mid && !said.gone)
     }
-
-    /// The newest message by `by` that still stands.
-    pub(super) fn newest_by(&self, by: Author) -> Option<&Said> {
-        self.said.iter().rev().find(|said| said.by == by && !said.gone)
-    }
 }
 
 /// A new message id: opaque, and as long as the real ones.
