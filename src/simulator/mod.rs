@@ -26,6 +26,9 @@ mod books;
 mod deliver;
 mod graph_wire;
 mod graph;
+mod desk_client;
+mod robots;
+mod run;
 
 pub use account::{Answer, Counts, Ledger, reference_of};
 pub use books::Books;
@@ -35,6 +38,8 @@ pub use happening::{Happening, Narrator};
 pub use occurrence::{Author, Body, Kind, Media, Occurrence, StoryRef, What};
 pub use people::Profile;
 pub use reconcile::{Difference, Reconciliation, Wrong};
+pub use robots::Manners;
+pub use run::{Error, Outcome, SimulatorSettings, run};
 pub use summary::Summary;
 pub use take::{Action, RefusedBy, SendCall, TakeError, Taken};
 pub use webhook::{body as webhook_body, signature};
