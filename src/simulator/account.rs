@@ -64,6 +64,13 @@ pub(super) struct Entry {
     pub(super) edits: BTreeMap<u32, (String, bool)>,
 }
 
+impl Entry {
+    /// Account and person.
+    pub(super) fn at_home(&self) -> (&str, &str) {
+        (self.thread.account_id.as_str(), self.thread.person_id.as_str())
+    }
+}
+
 /// What the books hold about one reply a robot asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Asked {

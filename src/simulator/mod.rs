@@ -44,3 +44,10 @@ pub use summary::Summary;
 pub use take::{Action, RefusedBy, SendCall, TakeError, Taken};
 pub use webhook::{body as webhook_body, signature};
 pub use world::{Habits, World, WorldSettings};
+
+#[cfg(test)]
+mod reconcile_test;
+#[cfg(test)]
+mod webhook_test;
+#[cfg(test)]
+mod world_test;

@@ -67,6 +67,8 @@ pub(super) struct Robot {
     books: Books,
     clock: Clock,
     dice: StdRng,
+    /// Sets this run's references apart from those of earlier ones on the same data.
+    run: u64,
     replies: u64,
     /// Offers decided on.
     decided: BTreeSet<String>,
@@ -94,6 +96,8 @@ struct Seen<'a> {
 impl Robot {
     pub(super) fn new(agent: &str, seed: u64, parts: RobotParts) -> Self {
         let RobotParts { manners, desk, books, clock } = parts;
+        // Low digits are enough to tell runs apart, and stay readable.
+        let run = clock.now().as_ms() % 0x100_0000;
         Self {
             agent: agent.to_owned(),
             manners,
@@ -101,6 +105,7 @@ impl Robot {
             books,
             clock,
             dice: StdRng::seed_from_u64(seed),
+            run,
             replies: 0,
             decided: BTreeSet::new(),
             answered: BTreeMap::new(),
@@ -203,7 +208,7 @@ impl Robot {
     async fn reply(&mut self, id: &str, name: &str) {
         self.replies += 1;
         let words = REPLIES.choose(&mut self.dice).copied().unwrap_or("Hello!");
-        let reference = format!("#{}-{}", self.agent, self.replies);
+        let reference = format!("#{}-{:x}-{}", self.agent, self.run, self.replies);
         let text = format!("{words} {reference}");
         self.books.with(|ledger| ledger.asked(&reference));
         let body = json!({ "text": text, "client_message_id": format!("robot-{reference}") });
