@@ -73,7 +73,7 @@ impl Courier {
 }
 
 /// The courier, and its work: to be run until every [`Courier`] is dropped.
-#[must_use]
+#[must_use = "nothing is delivered until the work is run"]
 pub fn courier(
     settings: CourierSettings,
     seed: u64,

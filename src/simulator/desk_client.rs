@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// How long a call may take.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -57,18 +57,15 @@ impl Desk {
         answer.json().await.ok()
     }
 
-    /// Gives a command in an agent's name; the same body is sent again when the answer is unclear.
-    pub(super) async fn command(&self, path: &str, agent: &str, mut body: Value) -> Outcome {
-        if let Some(fields) = body.as_object_mut() {
-            fields.insert("agent_id".to_owned(), json!(agent));
-        }
+    /// Gives a command; the same body is sent again when the answer is unclear.
+    pub(super) async fn command(&self, path: &str, body: &Value) -> Outcome {
         for _ in 1..ATTEMPTS {
-            match self.command_once(path, &body).await {
+            match self.command_once(path, body).await {
                 Outcome::Unclear => tokio::time::sleep(PAUSE).await,
                 known @ (Outcome::Taken | Outcome::Refused(_)) => return known,
             }
         }
-        self.command_once(path, &body).await
+        self.command_once(path, body).await
     }
 
     async fn command_once(&self, path: &str, body: &Value) -> Outcome {
@@ -104,17 +101,17 @@ impl Desk {
 
     async fn conversation_ids(&self) -> Option<Vec<String>> {
         let mut ids = Vec::new();
-        let mut after = String::new();
+        let mut cursor = String::new();
         for _ in 0..MAX_PAGES {
             let mut query = vec![("limit", PAGE)];
-            if !after.is_empty() {
-                query.push(("after", after.as_str()));
+            if !cursor.is_empty() {
+                query.push(("cursor", cursor.as_str()));
             }
             let page = self.get("/v1/conversations", &query).await?;
             let found = list(&page).iter().filter_map(|one| word(one, "conversation_id"));
             ids.extend(found.map(str::to_owned));
-            match word(&page, "next").filter(|next| !next.is_empty() && *next != after) {
-                Some(next) => after = next.to_owned(),
+            match word(&page, "next_cursor").filter(|next| *next != cursor) {
+                Some(next) => cursor = next.to_owned(),
                 None => break,
             }
         }

@@ -142,7 +142,6 @@ impl Graph {
     }
 
     /// The routes: `POST /{version}/{account or me}/messages`, `GET /{version}/{person}`.
-    #[must_use]
     pub fn router(&self) -> Router {
         Router::new()
             .route("/{version}/{node}/messages", post(send))

@@ -72,7 +72,7 @@ fn right() -> Vec<Value> {
     ]
 }
 
-fn answer(person: &str, items: Vec<Value>) -> Value {
+fn answer(person: &str, items: &[Value]) -> Value {
     json!({
         "conversation": {"conversation_id": "cv-1", "account_id": ACCOUNT, "person_id": person},
         "items": items,
@@ -90,7 +90,7 @@ fn check(ledger: &Ledger, conversations: &[Value], expected: &[(Wrong, &str)]) {
 
 #[test]
 fn a_correct_timeline_agrees() {
-    let found = books().reconcile(&[answer(PERSON, right())]);
+    let found = books().reconcile(&[answer(PERSON, &right())]);
     assert_eq!(found.differences, []);
     assert_eq!((found.agreed, found.items, found.conversations), (4, 4, 1));
 }
@@ -99,7 +99,7 @@ fn a_correct_timeline_agrees() {
 fn items_may_be_spread_over_several_conversations() {
     let mut first = right();
     let second = first.split_off(3);
-    check(&books(), &[answer(PERSON, first), answer(PERSON, second)], &[]);
+    check(&books(), &[answer(PERSON, &first), answer(PERSON, &second)], &[]);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn whatever_is_missing_is_listed() {
     fn without(line: usize, wrong: Wrong, which: &str) {
         let mut items = right();
         items.remove(line);
-        check(&books(), &[answer(PERSON, items)], &[(wrong, which)]);
+        check(&books(), &[answer(PERSON, &items)], &[(wrong, which)]);
     }
 }
 
@@ -123,9 +123,9 @@ fn whatever_is_there_twice_is_listed() {
     for (line, which) in [(1, "in-1"), (2, "in-2"), (3, "out-1"), (4, "app-1")] {
         let mut items = right();
         items.push(items[line].clone());
-        check(&books(), &[answer(PERSON, items.clone())], &[(Wrong::ShownTwice, which)]);
+        check(&books(), &[answer(PERSON, &items)], &[(Wrong::ShownTwice, which)]);
         let twin = items.pop().unwrap();
-        let apart = [answer(PERSON, items), answer(PERSON, vec![twin])];
+        let apart = [answer(PERSON, &items), answer(PERSON, &[twin])];
         check(&books(), &apart, &[(Wrong::ShownTwice, which)]);
     }
 }
@@ -146,7 +146,7 @@ fn whatever_is_shown_wrongly_is_listed() {
     fn with(line: usize, field: &str, value: Value, expected: &[(Wrong, &str)]) {
         let mut items = right();
         items[line][field] = value;
-        check(&books(), &[answer(PERSON, items)], expected);
+        check(&books(), &[answer(PERSON, &items)], expected);
     }
 }
 
@@ -154,15 +154,15 @@ fn whatever_is_shown_wrongly_is_listed() {
 fn a_message_in_another_persons_timeline_is_listed() {
     let mut items = right();
     let astray = items.remove(1);
-    let other = answer("90000000000000002", vec![astray]);
-    check(&books(), &[answer(PERSON, items), other], &[(Wrong::WrongThread, "in-1")]);
+    let other = answer("90000000000000002", &[astray]);
+    check(&books(), &[answer(PERSON, &items), other], &[(Wrong::WrongThread, "in-1")]);
 }
 
 #[test]
 fn a_message_nobody_wrote_is_listed() {
     let mut items = right();
     items.push(json!({"mid": "ghost", "direction": "inbound", "text": "boo"}));
-    check(&books(), &[answer(PERSON, items)], &[(Wrong::NeverWritten, "ghost")]);
+    check(&books(), &[answer(PERSON, &items)], &[(Wrong::NeverWritten, "ghost")]);
 }
 
 #[test]
@@ -173,21 +173,21 @@ fn a_reply_that_went_out_twice_is_listed_although_each_is_shown() {
     let mut twin = items[3].clone();
     twin["mid"] = json!("out-2");
     items.push(twin);
-    check(&ledger, &[answer(PERSON, items)], &[(Wrong::SentTwice, "#ana-1")]);
+    check(&ledger, &[answer(PERSON, &items)], &[(Wrong::SentTwice, "#ana-1")]);
 }
 
 #[test]
 fn a_reply_that_never_went_out_is_listed_unless_refused_or_shown_as_failed() {
     let mut ledger = books();
     ledger.asked("#ana-2");
-    check(&ledger, &[answer(PERSON, right())], &[(Wrong::NeverSent, "#ana-2")]);
+    check(&ledger, &[answer(PERSON, &right())], &[(Wrong::NeverSent, "#ana-2")]);
 
     let mut items = right();
     items.push(json!({"direction": "outbound", "text": "sorry #ana-2", "state": "failed"}));
-    check(&ledger, &[answer(PERSON, items)], &[]);
+    check(&ledger, &[answer(PERSON, &items)], &[]);
 
     ledger.ask_refused("#ana-2");
-    check(&ledger, &[answer(PERSON, right())], &[]);
+    check(&ledger, &[answer(PERSON, &right())], &[]);
 }
 
 #[test]
@@ -196,10 +196,10 @@ fn what_was_never_acknowledged_may_be_there_or_not() {
     let late = said("in-3", Author::Person, "late");
     ledger.happened(&late);
     ledger.gave_up(&late);
-    check(&ledger, &[answer(PERSON, right())], &[]);
+    check(&ledger, &[answer(PERSON, &right())], &[]);
     let mut items = right();
     items.push(json!({"mid": "in-3", "direction": "inbound", "text": "late"}));
-    check(&ledger, &[answer(PERSON, items)], &[]);
+    check(&ledger, &[answer(PERSON, &items)], &[]);
 }
 
 #[test]
@@ -207,14 +207,14 @@ fn a_send_whose_answer_was_lost_is_expected_once_its_echo_was_acknowledged() {
     let mut ledger = books();
     let echo = said("out-2", Author::Api, "again #ana-2");
     ledger.took(&echo, Answer::Broken);
-    check(&ledger, &[answer(PERSON, right())], &[]);
+    check(&ledger, &[answer(PERSON, &right())], &[]);
     ledger.acknowledged(&echo);
-    check(&ledger, &[answer(PERSON, right())], &[(Wrong::SentNotShown, "out-2")]);
+    check(&ledger, &[answer(PERSON, &right())], &[(Wrong::SentNotShown, "out-2")]);
 }
 
 #[test]
 fn an_answer_that_cannot_be_read_is_listed() {
-    let conversations = [answer(PERSON, right()), json!({"items": []})];
+    let conversations = [answer(PERSON, &right()), json!({"items": []})];
     check(&books(), &conversations, &[(Wrong::Unreadable, "a conversation")]);
 }
 
@@ -235,14 +235,14 @@ fn the_summary_adds_up_and_says_what_is_wrong() {
     let mut ledger = books();
     let late = said("in-3", Author::Person, "late");
     ledger.happened(&late);
-    let agrees = Summary::of(&ledger, ledger.reconcile(&[answer(PERSON, right())]));
+    let agrees = Summary::of(&ledger, ledger.reconcile(&[answer(PERSON, &right())]));
     assert_eq!(agrees.on_the_way(), 1);
     ledger.gave_up(&late);
     let agrees = Summary { counts: ledger.counts().clone(), ..agrees };
     assert_eq!(agrees.on_the_way(), 0, "6 acknowledged, 1 given up, 7 happened");
     assert!(agrees.to_string().ends_with("none sent twice"), "{agrees}");
 
-    let differs = Summary::of(&ledger, ledger.reconcile(&[answer(PERSON, Vec::new())]));
+    let differs = Summary::of(&ledger, ledger.reconcile(&[answer(PERSON, &[])]));
     let shown = differs.to_string();
     assert!(shown.contains("4 differences:\n  in-1: acknowledged, but not"), "{shown}");
 }

@@ -62,6 +62,7 @@ impl Default for Manners {
 /// One robot.
 pub(super) struct Robot {
     agent: String,
+    company: String,
     manners: Manners,
     desk: Desk,
     books: Books,
@@ -84,6 +85,8 @@ pub(super) struct RobotParts {
     pub(super) desk: Desk,
     pub(super) books: Books,
     pub(super) clock: Clock,
+    /// Whose agents.
+    pub(super) company: String,
 }
 
 /// What a robot sees in a timeline.
@@ -95,11 +98,12 @@ struct Seen<'a> {
 
 impl Robot {
     pub(super) fn new(agent: &str, seed: u64, parts: RobotParts) -> Self {
-        let RobotParts { manners, desk, books, clock } = parts;
+        let RobotParts { manners, desk, books, clock, company } = parts;
         // Low digits are enough to tell runs apart, and stay readable.
         let run = clock.now().as_ms() % 0x100_0000;
         Self {
             agent: agent.to_owned(),
+            company,
             manners,
             desk,
             books,
@@ -115,16 +119,15 @@ impl Robot {
 
     /// Works until told to stop.
     pub(super) async fn work(mut self, mut stop: watch::Receiver<bool>) {
-        let me = format!("/v1/agents/{}", self.agent);
-        self.do_command(&format!("{me}/log-in"), json!({})).await;
-        self.do_command(&format!("{me}/availability"), json!({ "available": true })).await;
+        self.of_myself("log-in", &json!({})).await;
+        self.of_myself("availability", &json!({ "available": true })).await;
         while !*stop.borrow() {
             self.answer_offers().await;
             self.serve().await;
             let now = self.clock.now();
             if self.next_at.is_some_and(|at| at <= now) {
                 self.next_at = None;
-                self.do_command(&format!("{me}/next"), json!({})).await;
+                self.of_myself("next", &json!({})).await;
             }
             if self.decided.len() + self.answered.len() > REMEMBERED {
                 self.decided.clear();
@@ -211,9 +214,13 @@ impl Robot {
         let reference = format!("#{}-{:x}-{}", self.agent, self.run, self.replies);
         let text = format!("{words} {reference}");
         self.books.with(|ledger| ledger.asked(&reference));
-        let body = json!({ "text": text, "client_message_id": format!("robot-{reference}") });
+        let body = json!({
+            "text": text,
+            "client_message_id": format!("robot-{reference}"),
+            "agent_id": self.agent,
+        });
         let path = format!("/v1/conversations/{id}/replies");
-        match self.desk.command(&path, &self.agent, body).await {
+        match self.desk.command(&path, &body).await {
             Outcome::Taken => self.tell("replies to", name, Some(text)),
             Outcome::Refused(_) => self.books.with(|ledger| ledger.ask_refused(&reference)),
             Outcome::Unclear => (),
@@ -228,9 +235,20 @@ impl Robot {
         }
     }
 
-    /// Whether the desk took it.
-    async fn do_command(&self, path: &str, body: Value) -> bool {
-        self.desk.command(path, &self.agent, body).await == Outcome::Taken
+    /// A wish about an offer or a conversation, in this agent's name; whether the desk took it.
+    async fn do_command(&self, path: &str, mut body: Value) -> bool {
+        if let Some(fields) = body.as_object_mut() {
+            fields.insert("agent_id".to_owned(), json!(self.agent));
+        }
+        self.desk.command(path, &body).await == Outcome::Taken
+    }
+
+    /// A wish about this agent's own work; the company is named, because nobody may know the agent yet.
+    async fn of_myself(&self, wish: &str, body: &Value) {
+        let path = format!("/v1/agents/{}/{wish}?company_id={}", self.agent, self.company);
+        if let Outcome::Refused(_) = self.desk.command(&path, body).await {
+            self.books.tell(Happening::Fault { what: "the desk refused an agent's own wish" });
+        }
     }
 
     fn by_chance(&mut self, chance: f64) -> bool {

@@ -56,8 +56,10 @@ pub struct SimulatorSettings {
     pub settle_within: Duration,
     /// Seeds every chance.
     pub seed: u64,
-    /// The robots' ids; the desk must know them.
+    /// The robots' ids; plain words, they stand in addresses.
     pub agents: Vec<String>,
+    /// Whose agents they are.
+    pub company: String,
     /// What people do how often.
     pub habits: Habits,
     /// How robots behave.
@@ -88,6 +90,7 @@ impl SimulatorSettings {
             settle_within: Duration::from_secs(90),
             seed: 1,
             agents: Vec::new(),
+            company: "default".to_owned(),
             habits: Habits::default(),
             manners: Manners::default(),
             graph_faults: GraphFaults::default(),
@@ -211,6 +214,7 @@ fn robots(
             desk: desk.clone(),
             books: books.clone(),
             clock: settings.clock.clone(),
+            company: settings.company.clone(),
         };
         let robot = Robot::new(agent, settings.seed.wrapping_add(number), parts);
         robots.spawn(robot.work(stop.clone()));

@@ -55,38 +55,38 @@ fn every_kind_has_the_documented_shape() {
         ..Body::default()
     };
     let person = Author::Person;
-    check(said(person, Body::text("hi")), json!({"message": {"mid": "m_1", "text": "hi"}}));
+    check(said(person, Body::text("hi")), &json!({"message": {"mid": "m_1", "text": "hi"}}));
     check(
         said(person, Body { reply_to: Some(mid("m_0")), ..Body::text("this one") }),
-        json!({"message": {"mid": "m_1", "text": "this one", "reply_to": {"mid": "m_0"}}}),
+        &json!({"message": {"mid": "m_1", "text": "this one", "reply_to": {"mid": "m_0"}}}),
     );
     let story = Some(StoryRef { id: "180".to_owned(), url: url.to_owned() });
     check(
         said(person, Body { story, ..Body::text("nice") }),
-        json!({"message": {"mid": "m_1", "text": "nice", "reply_to": {"story": {"id": "180", "url": url}}}}),
+        &json!({"message": {"mid": "m_1", "text": "nice", "reply_to": {"story": {"id": "180", "url": url}}}}),
     );
     for kind in ["image", "story_mention"] {
         check(
             said(person, media(kind)),
-            json!({"message": {"mid": "m_1", "attachments": [{"type": kind, "payload": {"url": url}}]}}),
+            &json!({"message": {"mid": "m_1", "attachments": [{"type": kind, "payload": {"url": url}}]}}),
         );
     }
     check(
         What::Unsent { mid: mid("m_1"), by: person },
-        json!({"message": {"mid": "m_1", "is_deleted": true}}),
+        &json!({"message": {"mid": "m_1", "is_deleted": true}}),
     );
     check(
         What::Edited { mid: mid("m_1"), text: "new text".to_owned(), num_edit: 1 },
-        json!({"message_edit": {"mid": "m_1", "text": "new text", "num_edit": 1}}),
+        &json!({"message_edit": {"mid": "m_1", "text": "new text", "num_edit": 1}}),
     );
-    check(What::Read { mid: mid("m_7") }, json!({"read": {"mid": "m_7"}}));
+    check(What::Read { mid: mid("m_7") }, &json!({"read": {"mid": "m_7"}}));
     check(
         What::Reacted { mid: mid("m_1"), reaction: "love".to_owned(), emoji: "❤️".to_owned() },
-        json!({"reaction": {"mid": "m_1", "action": "react", "reaction": "love", "emoji": "\u{2764}\u{FE0F}"}}),
+        &json!({"reaction": {"mid": "m_1", "action": "react", "reaction": "love", "emoji": "\u{2764}\u{FE0F}"}}),
     );
     check(
         What::Unreacted { mid: mid("m_1") },
-        json!({"reaction": {"mid": "m_1", "action": "unreact"}}),
+        &json!({"reaction": {"mid": "m_1", "action": "unreact"}}),
     );
     check(
         What::Postback {
@@ -94,11 +94,11 @@ fn every_kind_has_the_documented_shape() {
             title: "Talk to an agent".to_owned(),
             payload: "CARE_HELP".to_owned(),
         },
-        json!({"postback": {"mid": "m_1", "title": "Talk to an agent", "payload": "CARE_HELP"}}),
+        &json!({"postback": {"mid": "m_1", "title": "Talk to an agent", "payload": "CARE_HELP"}}),
     );
 
     #[track_caller]
-    fn check(what: What, expected: Value) {
+    fn check(what: What, expected: &Value) {
         let item = only_item(at(ACCOUNT, what));
         let mut whole = json!({
             "sender": {"id": PERSON},

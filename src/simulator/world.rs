@@ -196,9 +196,9 @@ impl World {
     /// What people do to a message of the business: read it, react, answer.
     pub(super) fn be_answered(&mut self, thread: &Thread, mid: &MessageId, at: Timestamp) {
         let Habits { read, react, answer, .. } = self.settings.habits;
-        self.maybe(read, thread, at, (300, 4_000), Plan::Read { mid: mid.clone() });
-        self.maybe(react, thread, at, (500, 6_000), Plan::React { mid: mid.clone() });
-        self.maybe(answer, thread, at, (1_500, 15_000), Plan::Answer { to: mid.clone() });
+        self.maybe(read, (thread, at), (300, 4_000), Plan::Read { mid: mid.clone() });
+        self.maybe(react, (thread, at), (500, 6_000), Plan::React { mid: mid.clone() });
+        self.maybe(answer, (thread, at), (1_500, 15_000), Plan::Answer { to: mid.clone() });
     }
 
     /// A new message id.
@@ -235,8 +235,8 @@ impl World {
         } else {
             self.words(&OPENERS)
         };
-        self.maybe(habits.burst, thread, at, (200, 1_500), Plan::Say);
-        self.maybe(habits.native, thread, at, (1_000, 8_000), Plan::Native);
+        self.maybe(habits.burst, (thread, at), (200, 1_500), Plan::Say);
+        self.maybe(habits.native, (thread, at), (1_000, 8_000), Plan::Native);
         self.say(thread, at, Author::Person, body).map(Some)
     }
 
@@ -288,9 +288,9 @@ impl World {
             Author::Person => {
                 let Habits { edit, unsend, .. } = self.settings.habits;
                 if words {
-                    self.maybe(edit, thread, at, (800, 12_000), Plan::Edit { mid: mid.clone() });
+                    self.maybe(edit, (thread, at), (800, 12_000), Plan::Edit { mid: mid.clone() });
                 }
-                self.maybe(unsend, thread, at, (500, 15_000), Plan::Unsend { mid: mid.clone() });
+                self.maybe(unsend, (thread, at), (500, 15_000), Plan::Unsend { mid: mid.clone() });
             }
             Author::NativeApp | Author::Api => self.be_answered(thread, &mid, at),
         }
@@ -329,7 +329,7 @@ impl World {
         self.talks.get_mut(thread)?.standing(&mid)?.reacted = true;
         let picked = REACTIONS.choose(&mut self.dice).copied();
         let (reaction, emoji) = picked.unwrap_or(("love", "❤️"));
-        self.maybe(0.2, thread, at, (500, 5_000), Plan::Unreact { mid: mid.clone() });
+        self.maybe(0.2, (thread, at), (500, 5_000), Plan::Unreact { mid: mid.clone() });
         Some(What::Reacted { mid, reaction: reaction.to_owned(), emoji: emoji.to_owned() })
     }
 
@@ -358,8 +358,7 @@ impl World {
     fn maybe(
         &mut self,
         chance: f64,
-        thread: &Thread,
-        at: Timestamp,
+        (thread, at): (&Thread, Timestamp),
         within_ms: (u64, u64),
         plan: Plan,
     ) {

@@ -224,9 +224,9 @@ fn people_answer_what_was_really_sent() {
     let about = |one: &&Occurrence| mids.contains(one.mid());
     assert!(after.iter().filter(about).any(|one| matches!(one.what, What::Read { .. })));
     assert!(after.iter().filter(about).any(|one| matches!(one.what, What::Reacted { .. })));
-    let quotes = |one: &Occurrence| match &one.what {
-        What::Message { body, .. } => body.reply_to.as_ref().is_some_and(|to| mids.contains(to)),
-        _ => false,
+    let quoted = |one: &Occurrence| {
+        let What::Message { body, .. } = &one.what else { return false };
+        body.reply_to.as_ref().is_some_and(|to| mids.contains(to))
     };
-    assert!(after.iter().any(quotes));
+    assert!(after.iter().any(quoted));
 }
