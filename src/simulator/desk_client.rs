@@ -57,19 +57,20 @@ impl Desk {
         answer.json().await.ok()
     }
 
-    /// Gives a command; the same body is sent again when the answer is unclear.
-    pub(super) async fn command(&self, path: &str, body: &Value) -> Outcome {
+    /// Gives a command; sent again under the same `key` when the answer is unclear, so that it acts once.
+    pub(super) async fn command(&self, path: &str, body: &Value, key: &str) -> Outcome {
         for _ in 1..ATTEMPTS {
-            match self.command_once(path, body).await {
+            match self.command_once(path, body, key).await {
                 Outcome::Unclear => tokio::time::sleep(PAUSE).await,
                 known @ (Outcome::Taken | Outcome::Refused(_)) => return known,
             }
         }
-        self.command_once(path, body).await
+        self.command_once(path, body, key).await
     }
 
-    async fn command_once(&self, path: &str, body: &Value) -> Outcome {
+    async fn command_once(&self, path: &str, body: &Value, key: &str) -> Outcome {
         let request = self.client.post(format!("{}{path}", self.base)).json(body);
+        let request = request.header("idempotency-key", key);
         let Ok(answer) = request.bearer_auth(&self.token).send().await else {
             return Outcome::Unclear;
         };

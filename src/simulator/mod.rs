@@ -46,6 +46,8 @@ pub use webhook::{body as webhook_body, signature};
 pub use world::{Habits, World, WorldSettings};
 
 #[cfg(test)]
+mod graph_test;
+#[cfg(test)]
 mod reconcile_test;
 #[cfg(test)]
 mod webhook_test;

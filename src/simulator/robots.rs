@@ -71,6 +71,7 @@ pub(super) struct Robot {
     /// Sets this run's references apart from those of earlier ones on the same data.
     run: u64,
     replies: u64,
+    wishes: u64,
     /// Offers decided on.
     decided: BTreeSet<String>,
     /// The newest inbound item answered, by conversation.
@@ -111,6 +112,7 @@ impl Robot {
             dice: StdRng::seed_from_u64(seed),
             run,
             replies: 0,
+            wishes: 0,
             decided: BTreeSet::new(),
             answered: BTreeMap::new(),
             next_at: None,
@@ -220,7 +222,8 @@ impl Robot {
             "agent_id": self.agent,
         });
         let path = format!("/v1/conversations/{id}/replies");
-        match self.desk.command(&path, &body).await {
+        let key = self.next_key();
+        match self.desk.command(&path, &body, &key).await {
             Outcome::Taken => self.tell("replies to", name, Some(text)),
             Outcome::Refused(_) => self.books.with(|ledger| ledger.ask_refused(&reference)),
             Outcome::Unclear => (),
@@ -236,19 +239,27 @@ impl Robot {
     }
 
     /// A wish about an offer or a conversation, in this agent's name; whether the desk took it.
-    async fn do_command(&self, path: &str, mut body: Value) -> bool {
+    async fn do_command(&mut self, path: &str, mut body: Value) -> bool {
         if let Some(fields) = body.as_object_mut() {
             fields.insert("agent_id".to_owned(), json!(self.agent));
         }
-        self.desk.command(path, &body).await == Outcome::Taken
+        let key = self.next_key();
+        self.desk.command(path, &body, &key).await == Outcome::Taken
     }
 
     /// A wish about this agent's own work; the company is named, because nobody may know the agent yet.
-    async fn of_myself(&self, wish: &str, body: &Value) {
+    async fn of_myself(&mut self, wish: &str, body: &Value) {
         let path = format!("/v1/agents/{}/{wish}?company_id={}", self.agent, self.company);
-        if let Outcome::Refused(_) = self.desk.command(&path, body).await {
+        let key = self.next_key();
+        if let Outcome::Refused(_) = self.desk.command(&path, body, &key).await {
             self.books.tell(Happening::Fault { what: "the desk refused an agent's own wish" });
         }
+    }
+
+    /// What makes a repeated wish the same wish.
+    fn next_key(&mut self) -> String {
+        self.wishes += 1;
+        format!("{}-{:x}-w{}", self.agent, self.run, self.wishes)
     }
 
     fn by_chance(&mut self, chance: f64) -> bool {
