@@ -50,6 +50,8 @@ mod graph_test;
 #[cfg(test)]
 mod reconcile_test;
 #[cfg(test)]
+mod run_test;
+#[cfg(test)]
 mod webhook_test;
 #[cfg(test)]
 mod world_test;
