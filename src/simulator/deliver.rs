@@ -3,6 +3,7 @@
 //! Promise: an occurrence is in the books as acknowledged only after a 200 for a body that held it. Bounded: the queue,
 //! the posts at a time, the attempts and the time of each. Source: `instagram-platform` sections 1.3 and 1.4.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -20,7 +21,7 @@ use super::occurrence::Occurrence;
 use super::webhook;
 
 /// How webhooks travel.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct CourierSettings {
     /// The product's webhook address.
     pub url: String,
@@ -30,7 +31,7 @@ pub struct CourierSettings {
     pub at_once: usize,
     /// Most occurrences in one body.
     pub batch: usize,
-    /// How long an answer may take. Source: 20 s, [FAQ].
+    /// How long an answer may take. Source: 20 s, `FAQ`.
     pub timeout: Duration,
     /// Attempts in all; then the body is dropped, as Meta drops it.
     pub attempts: u32,
@@ -40,6 +41,12 @@ pub struct CourierSettings {
     pub duplicate: f64,
     /// A body is held back and overtaken.
     pub reorder: f64,
+}
+
+impl fmt::Debug for CourierSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CourierSettings").field("url", &self.url).finish_non_exhaustive()
+    }
 }
 
 /// The longest pause between two attempts.

@@ -23,7 +23,7 @@ const PAGE: &str = "200";
 const MAX_PAGES: usize = 2_000;
 
 /// A way to the desk, with the administrator's token. Clones share their connections.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Desk {
     client: reqwest::Client,
     base: String,

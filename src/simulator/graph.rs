@@ -6,6 +6,7 @@
 //! Source: `instagram-platform` sections 4 to 7.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -81,12 +82,11 @@ impl Default for GraphFaults {
 }
 
 /// What the Graph API answers from. Clones are the same API.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Graph {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
 struct Shared {
     world: Mutex<World>,
     dice: Mutex<StdRng>,
@@ -98,7 +98,6 @@ struct Shared {
 }
 
 /// What the Graph API is made of.
-#[derive(Debug)]
 pub struct GraphParts {
     /// The world it changes.
     pub world: World,
@@ -114,6 +113,18 @@ pub struct GraphParts {
     pub books: Books,
     /// Where echoes go.
     pub courier: Courier,
+}
+
+impl fmt::Debug for Graph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Graph").field("faults", &self.shared.faults).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for GraphParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GraphParts").field("faults", &self.faults).finish_non_exhaustive()
+    }
 }
 
 /// What chance does to one send.

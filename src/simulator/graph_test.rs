@@ -24,9 +24,10 @@ use crate::domain::time::{DAY_MS, Timestamp};
 use super::books::Books;
 use super::deliver::{Courier, CourierSettings, courier};
 use super::graph::{Graph, GraphFaults, GraphParts};
+use super::habits::{Habits, WorldSettings};
 use super::occurrence::{Author, Kind, Occurrence, What};
 use super::webhook::signature;
-use super::world::{Habits, World, WorldSettings};
+use super::world::World;
 
 const BEGIN: u64 = 1_700_000_000_000;
 const ACCOUNT: &str = "17841400000000001";

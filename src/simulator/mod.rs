@@ -15,6 +15,7 @@
 mod phrase;
 mod occurrence;
 mod people;
+mod habits;
 mod world;
 mod take;
 mod webhook;
@@ -28,22 +29,25 @@ mod graph_wire;
 mod graph;
 mod desk_client;
 mod robots;
+mod settle;
 mod run;
 
 pub use account::{Answer, Counts, Ledger, reference_of};
 pub use books::Books;
 pub use deliver::{Courier, CourierSettings, courier};
 pub use graph::{Graph, GraphFaults, GraphParts};
+pub use habits::{Habits, WorldSettings};
 pub use happening::{Happening, Narrator};
 pub use occurrence::{Author, Body, Kind, Media, Occurrence, StoryRef, What};
 pub use people::Profile;
 pub use reconcile::{Difference, Reconciliation, Wrong};
 pub use robots::Manners;
-pub use run::{Error, Outcome, SimulatorSettings, run};
+pub use run::{Error, SimulatorSettings, run};
+pub use settle::Outcome;
 pub use summary::Summary;
 pub use take::{Action, RefusedBy, SendCall, TakeError, Taken};
 pub use webhook::{body as webhook_body, signature};
-pub use world::{Habits, World, WorldSettings};
+pub use world::World;
 
 #[cfg(test)]
 mod graph_test;

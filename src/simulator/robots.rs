@@ -80,7 +80,7 @@ pub(super) struct Robot {
 }
 
 /// What every robot needs.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct RobotParts {
     pub(super) manners: Manners,
     pub(super) desk: Desk,

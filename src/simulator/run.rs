@@ -3,6 +3,7 @@
 //! Promise: it ends by itself: people for their duration, then a bounded wait until every acknowledged item is in the
 //! timelines, then the comparison. Not here: printing, and starting the product.
 
+use std::fmt;
 use std::time::Duration;
 
 use rand::SeedableRng;
@@ -11,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::clock::{Clock, Stopwatch};
+use crate::clock::Clock;
 use crate::domain::id::{AccountId, IdError};
 use crate::domain::time::Timestamp;
 
@@ -19,22 +20,22 @@ use super::books::Books;
 use super::deliver::{Courier, CourierSettings, courier};
 use super::desk_client::Desk;
 use super::graph::{Graph, GraphFaults, GraphParts};
+use super::habits::{Habits, WorldSettings};
 use super::happening::Happening;
 use super::occurrence::{Author, Body, Occurrence, What};
-use super::reconcile::{Reconciliation, Wrong};
 use super::robots::{Manners, Robot, RobotParts};
-use super::summary::Summary;
-use super::world::{Habits, World, WorldSettings};
+use super::settle::{Outcome, settle};
+use super::world::World;
 
 /// How often people are asked what they do.
 const STEP: Duration = Duration::from_millis(40);
 /// How often the story tells how it goes, in steps.
 const STEPS_PER_PROGRESS: u64 = 125;
-/// First and longest pause between two looks at the timelines while they settle.
-const SETTLE_PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
+/// How long people and robots may take to come to their end.
+const GRACE: Duration = Duration::from_secs(60);
 
 /// What to simulate.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SimulatorSettings {
     /// The product's webhook address, whole.
     pub webhook_url: String,
@@ -50,11 +51,11 @@ pub struct SimulatorSettings {
     pub people: usize,
     /// How often one of them starts something, in all, per second.
     pub rate_per_s: f64,
-    /// How long they go on, by `clock`.
+    /// How long they go on, by `clock`; by the machine's time at most a minute longer.
     pub duration: Duration,
     /// How long the product may take to catch up afterwards.
     pub settle_within: Duration,
-    /// Seeds every chance.
+    /// Seeds every chance. A run on data that was kept needs a new one: ids repeat with the seed.
     pub seed: u64,
     /// The robots' ids; plain words, they stand in addresses.
     pub agents: Vec<String>,
@@ -72,6 +73,18 @@ pub struct SimulatorSettings {
     pub reorder: f64,
     /// The time; the world's, the Graph API's and the product's must be one.
     pub clock: Clock,
+}
+
+impl fmt::Debug for SimulatorSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimulatorSettings")
+            .field("webhook_url", &self.webhook_url)
+            .field("desk_url", &self.desk_url)
+            .field("people", &self.people)
+            .field("rate_per_s", &self.rate_per_s)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
+    }
 }
 
 impl SimulatorSettings {
@@ -98,23 +111,6 @@ impl SimulatorSettings {
             reorder: 0.05,
             clock: Clock::System,
         }
-    }
-}
-
-/// How it ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
-    /// The books, closed; prints itself.
-    pub summary: Summary,
-    /// The desk answered at the end; otherwise the comparison could not be made.
-    pub compared: bool,
-}
-
-impl Outcome {
-    /// Compared, nothing on its way, and no difference.
-    #[must_use]
-    pub fn is_clean(&self) -> bool {
-        self.compared && self.summary.on_the_way() == 0 && self.summary.reconciliation.agrees()
     }
 }
 
@@ -167,11 +163,19 @@ pub async fn run(
     let mut robots = robots(&settings, &desk, &books, &robots_stop);
 
     let people = People { graph: &graph, courier: &courier, books: &books };
-    people.live(&settings, begins_at, stop).await?;
+    // A product that takes nothing must not keep people, or robots, for ever.
+    let longest = settings.duration.saturating_add(GRACE);
+    match tokio::time::timeout(longest, people.live(&settings, begins_at, stop)).await {
+        Ok(lived) => lived?,
+        Err(_elapsed) => books.tell(Happening::Fault { what: "webhooks are not taken" }),
+    }
     people_done.send_replace(true);
-    while robots.join_next().await.is_some() {}
+    let finished = async { while robots.join_next().await.is_some() {} };
+    if tokio::time::timeout(GRACE, finished).await.is_err() {
+        robots.shutdown().await;
+    }
 
-    let outcome = settle(&settings, &desk, &books).await;
+    let outcome = settle(settings.settle_within, &desk, &books).await;
     background.shutdown().await;
     Ok(outcome)
 }
@@ -308,52 +312,4 @@ fn in_words(body: &Body) -> String {
         Some(_) => "sends an image".to_owned(),
         None => text,
     }
-}
-
-/// Waits until nothing is on its way and the timelines agree, or the time is up; then closes the books.
-async fn settle(settings: &SimulatorSettings, desk: &Desk, books: &Books) -> Outcome {
-    let since = Stopwatch::start();
-    let mut pause = SETTLE_PAUSES.0;
-    loop {
-        let found = desk.every_conversation().await.map(|conversations| {
-            books.with(|ledger| Summary::of(ledger, ledger.reconcile(&conversations)))
-        });
-        let compared = found.is_some();
-        let summary = found
-            .unwrap_or_else(|| books.with(|ledger| Summary::of(ledger, Reconciliation::default())));
-        let outcome = Outcome { summary, compared };
-        let left = settings.settle_within.saturating_sub(since.elapsed());
-        if outcome.is_clean() || beyond_repair(&outcome) || left.is_zero() {
-            let differences = outcome.summary.reconciliation.differences.len();
-            books.tell(Happening::Settled { differences });
-            return outcome;
-        }
-        books.tell(Happening::Settling { open: outcome.summary.reconciliation.differences.len() });
-        tokio::time::sleep(pause.min(left)).await;
-        pause = (pause * 2).min(SETTLE_PAUSES.1);
-    }
-}
-
-/// Nothing on its way, and only differences left that waiting does not mend.
-fn beyond_repair(outcome: &Outcome) -> bool {
-    let differences = &outcome.summary.reconciliation.differences;
-    outcome.compared
-        && outcome.summary.on_the_way() == 0
-        && !differences.is_empty()
-        && differences.iter().all(|difference| match difference.what {
-            Wrong::ShownTwice
-            | Wrong::WrongThread
-            | Wrong::WrongDirection
-            | Wrong::NeverWritten
-            | Wrong::SentTwice => true,
-            Wrong::Lost
-            | Wrong::NativeLost
-            | Wrong::SentNotShown
-            | Wrong::StillReadable
-            | Wrong::EditNotShown
-            | Wrong::WrongAuthor
-            | Wrong::NotShownAsSent
-            | Wrong::NeverSent
-            | Wrong::Unreadable => false,
-        })
 }

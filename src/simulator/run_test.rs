@@ -21,7 +21,8 @@ use super::graph::GraphFaults;
 use super::happening::Happening;
 use super::reconcile::Wrong;
 use super::robots::Manners;
-use super::run::{Outcome, SimulatorSettings, run};
+use super::run::{SimulatorSettings, run};
+use super::settle::Outcome;
 use super::webhook::signature;
 
 const SECRET: &str = "test-app-secret";

@@ -11,11 +11,11 @@ use super::occurrence::{Author, Body, Media, Occurrence, What};
 use super::people::Profile;
 use super::world::{WINDOW_MS, World};
 
-/// The longest text, in bytes. Source: [SEND].
+/// The longest text, in bytes. Source: `SEND`.
 const MAX_TEXT_BYTES: usize = 1_000;
-/// The most images in one message. Source: [SEND].
+/// The most images in one message. Source: `SEND`.
 const MAX_MEDIA: usize = 10;
-/// How long people of the business may answer with `HUMAN_AGENT`. Source: [HAF].
+/// How long people of the business may answer with `HUMAN_AGENT`. Source: `HAF`.
 const HUMAN_AGENT_MS: u64 = 7 * DAY_MS;
 
 /// One call of the Send API, understood.
@@ -180,7 +180,7 @@ impl World {
         self.profile_of(thread).ok_or(RefusedBy::UnknownPerson)
     }
 
-    /// Counts a call; refused ones count too, and so lengthen the block. Source: [RATE].
+    /// Counts a call; refused ones count too, and so lengthen the block. Source: `RATE`.
     fn count_call(&mut self, account_id: &AccountId, now: Timestamp) -> Result<(), RefusedBy> {
         let limit = self.settings.calls_per_s;
         let recent = self.calls.entry(account_id.clone()).or_default();

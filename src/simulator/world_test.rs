@@ -10,9 +10,10 @@ use crate::domain::id::{AccountId, MessageId, PersonId};
 use crate::domain::thread::Thread;
 use crate::domain::time::{DAY_MS, HOUR_MS, Timestamp};
 
+use super::habits::{Habits, WorldSettings};
 use super::occurrence::{Author, Body, Media, Occurrence, What};
 use super::take::{Action, RefusedBy, SendCall, TakeError, Taken};
-use super::world::{Habits, World, WorldSettings};
+use super::world::World;
 
 const BEGIN: u64 = 1_700_000_000_000;
 
