@@ -76,8 +76,8 @@ impl Entry {
 pub(super) struct Asked {
     /// How often the Graph API took it.
     pub(super) taken: u32,
-    /// The desk refused it.
-    pub(super) refused: bool,
+    /// The desk never said that it took it.
+    pub(super) not_taken: bool,
 }
 
 /// How the answer to a taken message went.
@@ -180,10 +180,10 @@ impl Ledger {
         }
     }
 
-    /// The desk refused what a robot asked.
-    pub fn ask_refused(&mut self, reference: &str) {
+    /// The desk refused what a robot asked, or never said that it took it; it may still go out, once.
+    pub fn ask_not_taken(&mut self, reference: &str) {
         if let Some(asked) = self.asked.get_mut(reference) {
-            asked.refused = true;
+            asked.not_taken = true;
         }
     }
 

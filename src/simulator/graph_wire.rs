@@ -1,4 +1,4 @@
-//! What goes over the wire of the simulated Graph API. Pure.
+//! What goes over the wire of the simulated Graph API: shapes alone, no decisions.
 //!
 //! Source: `instagram-platform` sections 4.2 (bodies), 6 (answers), 7 (profile).
 

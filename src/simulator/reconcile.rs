@@ -174,7 +174,7 @@ impl Ledger {
             if asked.taken > 1 {
                 found.note(Wrong::SentTwice, reference);
             }
-            let explained = asked.refused || failed.contains(reference.as_str());
+            let explained = asked.not_taken || failed.contains(reference.as_str());
             if asked.taken == 0 && !explained {
                 found.note(Wrong::NeverSent, reference);
             }

@@ -186,7 +186,7 @@ fn a_reply_that_never_went_out_is_listed_unless_refused_or_shown_as_failed() {
     items.push(json!({"direction": "outbound", "text": "sorry #ana-2", "state": "failed"}));
     check(&ledger, &[answer(PERSON, &items)], &[]);
 
-    ledger.ask_refused("#ana-2");
+    ledger.ask_not_taken("#ana-2");
     check(&ledger, &[answer(PERSON, &right())], &[]);
 }
 

@@ -225,8 +225,9 @@ impl Robot {
         let key = self.next_key();
         match self.desk.command(&path, &body, &key).await {
             Outcome::Taken => self.tell("replies to", name, Some(text)),
-            Outcome::Refused(_) => self.books.with(|ledger| ledger.ask_refused(&reference)),
-            Outcome::Unclear => (),
+            Outcome::Refused(_) | Outcome::Unclear => {
+                self.books.with(|ledger| ledger.ask_not_taken(&reference));
+            }
         }
     }
 
