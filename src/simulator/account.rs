@@ -143,18 +143,22 @@ impl Ledger {
     }
 
     /// The Graph API took a message; `echo` is what will tell of it.
-    pub fn took(&mut self, echo: &Occurrence, answer: Answer) {
+    pub fn took(&mut self, echo: &Occurrence) {
         self.counts.taken += 1;
         self.happened(echo);
-        if answer == Answer::Broken {
-            self.counts.answers_broken += 1;
-        } else if let Some(entry) = self.messages.get_mut(echo.mid()) {
-            entry.answered = true;
-        }
         if let What::Message { body, .. } = &echo.what
             && let Some(reference) = body.text.as_deref().and_then(reference_of)
         {
             self.asked.entry(reference.to_owned()).or_default().taken += 1;
+        }
+    }
+
+    /// The answer to a message taken leaves; until then, nobody was told.
+    pub fn answered(&mut self, mid: &MessageId, answer: Answer) {
+        if answer == Answer::Broken {
+            self.counts.answers_broken += 1;
+        } else if let Some(entry) = self.messages.get_mut(mid) {
+            entry.answered = true;
         }
     }
 

@@ -59,15 +59,20 @@ const QUEUE: usize = 4_096;
 /// Where occurrences are handed in. Clones hand in at the same place.
 #[derive(Debug, Clone)]
 pub struct Courier {
-    queue: mpsc::Sender<Occurrence>,
+    queue: mpsc::Sender<Handed>,
     waiting: Arc<AtomicU64>,
 }
 
 impl Courier {
     /// Hands one in; waits while the queue is full, and gives up only when the courier is gone.
     pub async fn hand_in(&self, occurrence: Occurrence) {
+        self.hand_in_for(occurrence, Duration::ZERO).await;
+    }
+
+    /// Hands one in that is not to be delivered before some time has passed.
+    pub async fn hand_in_for(&self, occurrence: Occurrence, not_before: Duration) {
         self.waiting.fetch_add(1, Ordering::SeqCst);
-        if self.queue.send(occurrence).await.is_err() {
+        if self.queue.send(Handed { occurrence, not_before }).await.is_err() {
             self.waiting.fetch_sub(1, Ordering::SeqCst);
         }
     }
@@ -93,6 +98,13 @@ pub fn courier(
     (Courier { queue, waiting }, carry(Arc::new(road), StdRng::seed_from_u64(seed), inbox))
 }
 
+/// An occurrence on the courier's desk.
+#[derive(Debug)]
+struct Handed {
+    occurrence: Occurrence,
+    not_before: Duration,
+}
+
 /// What every post needs.
 struct Road {
     settings: CourierSettings,
@@ -101,7 +113,7 @@ struct Road {
     waiting: Arc<AtomicU64>,
 }
 
-async fn carry(road: Arc<Road>, mut dice: StdRng, mut inbox: mpsc::Receiver<Occurrence>) {
+async fn carry(road: Arc<Road>, mut dice: StdRng, mut inbox: mpsc::Receiver<Handed>) {
     let client = reqwest::Client::builder().timeout(road.settings.timeout).build();
     let client = client.unwrap_or_default();
     let mut posts = JoinSet::new();
@@ -118,7 +130,10 @@ async fn carry(road: Arc<Road>, mut dice: StdRng, mut inbox: mpsc::Receiver<Occu
             break;
         }
         let Parcel { held_back, doubled } = Parcel::roll(&mut dice, &road.settings);
-        let (road, client, parcel) = (road.clone(), client.clone(), std::mem::take(&mut batch));
+        let not_before = batch.iter().map(|handed: &Handed| handed.not_before).max();
+        let held_back = held_back.max(not_before.unwrap_or_default());
+        let parcel: Vec<_> = batch.drain(..).map(|handed| handed.occurrence).collect();
+        let (road, client) = (road.clone(), client.clone());
         posts.spawn(async move {
             tokio::time::sleep(held_back).await;
             road.deliver(&client, &parcel, doubled).await;

@@ -207,9 +207,7 @@ impl Graph {
 
     /// Echoes and answers, in an order chance decides.
     async fn answer(&self, echo: Occurrence, chance: Chance) -> Response {
-        let broken = chance.answer_lost || chance.sent_anyway;
-        let answer = if broken { Answer::Broken } else { Answer::Given };
-        self.shared.books.with(|ledger| ledger.took(&echo, answer));
+        self.shared.books.with(|ledger| ledger.took(&echo));
         self.shared.books.tell(Happening::Taken { name: self.name_of(&echo.thread) });
         let recipient = echo.thread.person_id.clone();
         let mid = echo.mid().clone();
@@ -217,16 +215,15 @@ impl Graph {
             self.shared.courier.hand_in(echo).await;
             tokio::time::sleep(ECHO_AHEAD).await;
         } else {
-            let courier = self.shared.courier.clone();
-            // Not joined: it ends by itself within the bound, and the courier waits for it.
-            drop(tokio::spawn(async move {
-                tokio::time::sleep(chance.echo_after).await;
-                courier.hand_in(echo).await;
-            }));
+            self.shared.courier.hand_in_for(echo, chance.echo_after).await;
         }
         if chance.slow {
             tokio::time::sleep(self.shared.faults.slow_for).await;
         }
+        // A caller who hung up before this line learnt nothing either.
+        let broken = chance.answer_lost || chance.sent_anyway;
+        let answer = if broken { Answer::Broken } else { Answer::Given };
+        self.shared.books.with(|ledger| ledger.answered(&mid, answer));
         if chance.answer_lost {
             self.shared.books.tell(Happening::Fault { what: "the answer to a send is lost" });
             return connection_closed();

@@ -39,7 +39,8 @@ fn came(ledger: &mut Ledger, occurrence: &Occurrence) {
 /// Taken by the Graph API, its echo acknowledged.
 fn took(ledger: &mut Ledger, id: &str, text: &str, answer: Answer) {
     let echo = said(id, Author::Api, text);
-    ledger.took(&echo, answer);
+    ledger.took(&echo);
+    ledger.answered(echo.mid(), answer);
     ledger.acknowledged(&echo);
 }
 
@@ -206,7 +207,8 @@ fn what_was_never_acknowledged_may_be_there_or_not() {
 fn a_send_whose_answer_was_lost_is_expected_once_its_echo_was_acknowledged() {
     let mut ledger = books();
     let echo = said("out-2", Author::Api, "again #ana-2");
-    ledger.took(&echo, Answer::Broken);
+    ledger.took(&echo);
+    ledger.answered(echo.mid(), Answer::Broken);
     check(&ledger, &[answer(PERSON, &right())], &[]);
     ledger.acknowledged(&echo);
     check(&ledger, &[answer(PERSON, &right())], &[(Wrong::SentNotShown, "out-2")]);
