@@ -3,14 +3,21 @@
 //! Promise: no message lost or shown twice, whatever crashes; nothing sent twice even when the answer is lost.
 
 pub mod domain;
-pub mod conversation;
 pub mod topics;
 pub mod clock;
-pub mod broker;
-pub mod store;
-pub mod engine;
-pub mod metrics;
 pub mod secret;
 pub mod config;
 pub mod telemetry;
+pub mod metrics;
 pub mod schemas;
+pub mod broker;
+pub mod store;
+pub mod engine;
+pub mod ingress;
+pub mod normalize;
+pub mod conversation;
+pub mod route;
+pub mod send;
+pub mod project;
+pub mod desk;
+pub mod simulator;

@@ -11,16 +11,8 @@ pub mod embedded;
 pub mod partitioner;
 pub mod record;
 pub mod error;
-<<<<<<< HEAD
-<<<<<<< HEAD
-mod choice;
-=======
 pub mod types;
-pub mod kafka;
->>>>>>> room/kafka
-=======
-pub mod embedded;
->>>>>>> room/embedded
+mod choice;
 
 use std::time::Duration;
 
@@ -74,22 +66,3 @@ pub enum Polled {
 
 /// Where a lane's input goes on: by topic and partition, the next offset to read.
 pub type NextOffsets = std::collections::BTreeMap<(Topic, u32), u64>;
-
-/// What a reader's poll brought.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ReadBatch {
-<<<<<<< HEAD
-    /// Committed records, in order per partition.
-    pub records: Vec<record::Record>,
-    /// Positions after this batch, past markers and gaps.
-    pub next: NextOffsets,
-    /// Every partition was read to its committed end, as of now.
-=======
-    /// The records, in order per partition.
-    pub records: Vec<record::Record>,
-    /// Where each partition goes on.
-    pub next: NextOffsets,
-    /// Everything committed when the poll looked was read.
->>>>>>> room/embedded
-    pub at_end: bool,
-}
