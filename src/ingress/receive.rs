@@ -124,7 +124,8 @@ fn refusal_of(error: &broker::Error) -> Refusal {
         | broker::Error::Abortable(_)
         | broker::Error::Fatal(_)
         | broker::Error::Topics(_)
-        | broker::Error::Storage(_) => {
+        | broker::Error::Storage(_)
+        | broker::Error::Settings(_) => {
             tracing::warn!(%error, "a webhook is refused: the broker did not take it");
             Refusal::BrokerUnavailable
         }

@@ -122,6 +122,18 @@ impl EmbeddedBroker {
         self.handle.shared.partitions(topic)
     }
 
+    /// The offset after the last committed record of a partition.
+    ///
+    /// # Errors
+    ///
+    /// `Topics` when there is no such partition; `Fatal` when the log was closed.
+    pub fn end_offset(&self, topic: Topic, partition: u32) -> Result<u64, Error> {
+        let state = self.handle.shared.state()?;
+        let log = state.logs.get(&(topic, partition));
+        log.map(|log| log.end)
+            .ok_or_else(|| Error::Topics(format!("{} has no partition {partition}", topic.name())))
+    }
+
     /// Opens a member of a group; an older opening of the same member is fenced off.
     ///
     /// # Errors

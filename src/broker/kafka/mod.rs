@@ -146,6 +146,15 @@ impl KafkaBroker {
         admin::apply(self)
     }
 
+    /// The offset after the last record of a partition; committed records only, where its one writer has nothing open.
+    ///
+    /// # Errors
+    ///
+    /// `Topics` when it is missing, `Retriable` when the cluster does not answer.
+    pub fn end_offset(&self, topic: Topic, partition: u32) -> Result<u64, Error> {
+        self.high_watermark(topic, partition)
+    }
+
     /// The end of a partition, uncommitted records included.
     fn high_watermark(&self, topic: Topic, partition: u32) -> Result<u64, Error> {
         self.serve_observer();
