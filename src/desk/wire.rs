@@ -8,6 +8,7 @@ use crate::domain::command::Refusal;
 use crate::domain::fact::{ConversationSnapshot, Status};
 use crate::domain::id::{AgentId, ClientMessageId, CommandId, CompanyId, InboxId, MessageId};
 use crate::domain::routing::AgentSnapshot;
+use crate::domain::settings::Version;
 use crate::domain::time::Timestamp;
 use crate::project::OfferView;
 
@@ -97,6 +98,30 @@ pub(super) struct AvailabilityBody {
 pub(super) struct AwayBody {
     /// Has left.
     pub(super) away: bool,
+}
+
+/// Settings to set; what is left out stays as it is at that moment.
+#[derive(Debug, JsonSchema)]
+#[expect(
+    dead_code,
+    reason = "for the document: the body is read field by field, to name what is wrong"
+)]
+pub(super) struct SettingsBody<T> {
+    /// What to set.
+    #[serde(flatten)]
+    settings: T,
+    /// From when on, not before now; left out, it is now.
+    #[serde(default)]
+    effective_at: Option<Timestamp>,
+}
+
+/// What is set, and what will be.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct SettingsAnswer<T> {
+    /// What counts now, and since when.
+    pub(super) in_force: Version<T>,
+    /// What will count, soonest first; to take one back, set what is to count from its moment on.
+    pub(super) to_come: Vec<Version<T>>,
 }
 
 /// Nothing more to say.

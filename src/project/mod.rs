@@ -10,6 +10,7 @@
 //! | `agents`          | agents and the offers on their banners                          |
 //! | `command.results` | what became of a command, and whoever waits for it is told      |
 //!
+//! Settings are folded beside the views, for every stage: [`Follower`].
 //! Routing's decisions come back as `contact.*` facts, so they need no reading of their own.
 
 mod view;
@@ -20,6 +21,7 @@ mod shown;
 mod shelf;
 mod board;
 mod views;
+mod settings;
 
 #[cfg(test)]
 mod fixture_test;
@@ -29,6 +31,7 @@ mod fold_test;
 mod board_test;
 
 pub use board::{Bounds, TOPICS};
+pub use settings::Follower;
 pub use shelf::{Cursor, Filter, Page};
 pub use shown::Look;
 pub use view::{
