@@ -11,9 +11,9 @@ use utoipa::openapi::HttpMethod;
 
 use crate::desk::openapi::{self, Shape};
 use crate::desk::wire::{
-    ActBody, AgentList, AvailabilityBody, AwayBody, CloseBody, CommandAnswer, ConversationList,
-    MessageBody, NoteBody, NothingBody, OfferList, ReplyBody, SettingsAnswer, SettingsBody,
-    TopicBody,
+    AccountSettingsBody, ActBody, AgentList, AvailabilityBody, AwayBody, CloseBody, CommandAnswer,
+    CompanySettingsBody, ConversationList, MessageBody, NoteBody, NothingBody, OfferList,
+    ReplyBody, SettingsAnswer, TopicBody,
 };
 use crate::desk::{Caller, Desk, Error, agents, console, conversations, live, settings};
 use crate::domain::routing::AgentSnapshot;
@@ -209,7 +209,7 @@ fn about_settings() -> Vec<Route> {
         Route::set(
             "/v1/settings/companies/{id}",
             "Set it, from now on or from later.",
-            Shape::of::<SettingsBody<CompanySettings>>(),
+            Shape::of::<CompanySettingsBody>(),
             (company, put(on::set_company)),
         ),
         Route::view(
@@ -221,7 +221,7 @@ fn about_settings() -> Vec<Route> {
         Route::set(
             "/v1/settings/accounts/{id}",
             "Set it, from now on or from later.",
-            Shape::of::<SettingsBody<AccountSettings>>(),
+            Shape::of::<AccountSettingsBody>(),
             (account, put(on::set_account)),
         ),
     ]

@@ -145,6 +145,29 @@ async fn a_history_takes_so_many_versions_and_no_more() {
     assert_eq!((status, &body["error"]["code"]), (409, &json!("TOO_MANY_SETTINGS")));
 }
 
+#[test]
+fn the_document_says_what_can_be_set() {
+    let document = super::document();
+    check(&document, "companies", "offer_timeout_ms");
+    check(&document, "accounts", "send_rate");
+
+    fn check(document: &Value, scope: &str, setting: &str) {
+        let put = &document["paths"][format!("/v1/settings/{scope}/{{id}}")]["put"];
+        let properties = |of: &Value| {
+            let shape = of["content"]["application/json"]["schema"]["$ref"].as_str().unwrap();
+            let shape = shape.strip_prefix('#').unwrap();
+            document.pointer(shape).unwrap()["properties"].clone()
+        };
+        let body = properties(&put["requestBody"]);
+        assert!(body[setting].is_object() && body["effective_at"].is_object(), "{body}");
+        let version = properties(&put["responses"]["200"])["in_force"]["$ref"].clone();
+        let version = document.pointer(&version.as_str().unwrap()[1..]).unwrap();
+        let settings = version["properties"]["settings"]["$ref"].as_str().unwrap();
+        let settings = document.pointer(&settings[1..]).unwrap();
+        assert!(settings["properties"][setting].is_object(), "{settings}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_recorded_and_not_yet_known_here_is_said_to_be_so() {
     let world = World::new(Behind::Silence).await;

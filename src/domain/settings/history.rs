@@ -12,6 +12,7 @@ use crate::domain::time::{DAY_MS, Timestamp};
 
 /// Settings and the moment from which they count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "{T}Version")]
 pub struct Version<T> {
     /// From this moment on, until that of the next version.
     pub effective_at: Timestamp,
