@@ -158,7 +158,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let number: u64 =
-        number.parse().map_err(|_| format!("`{text}` is no time: write 30s or 2m"))?;
+        number.parse().map_err(|_no_number| format!("`{text}` is no time: write 30s or 2m"))?;
     match unit {
         "ms" => Ok(Duration::from_millis(number)),
         "" | "s" => Ok(Duration::from_secs(number)),
