@@ -22,6 +22,8 @@ pub use table::SettingsTable;
 /// What is chosen for one account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+// Whoever writes settings must not misspell one; whoever reads a record must expect more than it knows.
+#[schemars(extend("additionalProperties" = true))]
 pub struct AccountSettings {
     /// Whose account it is.
     pub company_id: CompanyId,
@@ -62,6 +64,8 @@ pub enum StoryMentions {
 /// What is chosen for one company.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+// Whoever writes settings must not misspell one; whoever reads a record must expect more than it knows.
+#[schemars(extend("additionalProperties" = true))]
 pub struct CompanySettings {
     /// Time to answer.
     pub inbox_sla_ms: u64,

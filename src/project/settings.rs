@@ -28,6 +28,9 @@ impl Follower {
 
     /// Takes in committed records, in order; whether the table changed.
     pub fn apply(&mut self, records: &[Record]) -> bool {
+        if records.is_empty() {
+            return false;
+        }
         let before = self.table.clone();
         for record in records.iter().filter(|record| record.topic == Topic::Settings) {
             match read(record) {
