@@ -99,14 +99,23 @@ pub enum Role {
     Route,
     /// One account's outbound.
     Send,
+    /// Who is writing.
+    Profile,
     /// Desk API and the views behind it.
     Desk,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 6] =
-        [Self::Ingress, Self::Normalize, Self::Conversation, Self::Route, Self::Send, Self::Desk];
+    pub const ALL: [Self; 7] = [
+        Self::Ingress,
+        Self::Normalize,
+        Self::Conversation,
+        Self::Route,
+        Self::Send,
+        Self::Profile,
+        Self::Desk,
+    ];
 }
 
 impl Default for Config {

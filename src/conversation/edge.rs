@@ -66,7 +66,8 @@ impl Read {
             | Topic::DeadLetters
             | Topic::ConversationChangelog
             | Topic::RouteChangelog
-            | Topic::SendChangelog => None,
+            | Topic::SendChangelog
+            | Topic::ProfileChangelog => None,
         }
     }
 

@@ -103,7 +103,8 @@ impl Board {
             | Topic::DeadLetters
             | Topic::ConversationChangelog
             | Topic::RouteChangelog
-            | Topic::SendChangelog => Ok(Vec::new()),
+            | Topic::SendChangelog
+            | Topic::ProfileChangelog => Ok(Vec::new()),
         }
     }
 
