@@ -7,6 +7,7 @@
 //! |-------------------|----------------------------------------------------------------|
 //! | `timeline`        | the entries of a conversation, by the thread's fact numbers     |
 //! | `conversations`   | its snapshot; a tombstone forgets the thread                    |
+//! | `customers`       | the names and profiles shown; a tombstone forgets one           |
 //! | `agents`          | agents and the offers on their banners                          |
 //! | `command.results` | what became of a command, and whoever waits for it is told      |
 //!
@@ -19,6 +20,7 @@ mod said;
 mod fold;
 mod shown;
 mod shelf;
+mod people;
 mod board;
 mod views;
 mod settings;
@@ -35,7 +37,7 @@ pub use settings::Follower;
 pub use shelf::{Cursor, Filter, Page};
 pub use shown::Look;
 pub use view::{
-    Change, ChangeKind, ConversationDetail, Delivery, Entry, EntryBody, EventEntry, ItemEntry,
-    OfferView, Place, ShownReaction, ShownStory, StoryState,
+    Change, ChangeKind, ConversationDetail, CustomerView, Delivery, Entry, EntryBody, EventEntry,
+    ItemEntry, NameSource, OfferView, Place, ShownReaction, ShownStory, StoryState,
 };
 pub use views::Views;
