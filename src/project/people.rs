@@ -145,7 +145,8 @@ mod tests {
         );
         assert_eq!((shown.verified, shown.follower_count), (Some(true), Some(7)));
         assert_eq!(shown.fetched_at, Some(Timestamp::from_ms(20)));
-        assert_eq!(shown.follows_accounts, [unnamed.thread.account_id.clone()], "R-146 [E]");
+        let account = &unnamed.thread.account_id;
+        assert_eq!(shown.follows_accounts.iter().collect::<Vec<_>>(), [account], "R-146 [E]");
         assert_eq!(shown.followed_by_accounts, [], "R-146 [D]");
         assert_eq!(people.named(&unnamed).display_name, "Marie");
     }
