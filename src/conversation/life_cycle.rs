@@ -241,15 +241,16 @@ impl Turn<'_> {
         if shown { self.state.preview.text.clone() } else { String::new() }
     }
 
-    /// Routing hears of a new preview or due date while the contact waits for an agent.
+    /// Routing hears of a new preview or due date: it orders the queue and shows the banner by them, and knows by
+    /// the due date which customers wait when their agent is lost.
     pub(super) fn tell_routing(&mut self) {
         let preview = self.shown_preview();
         let Some(contact) = self.contact_mut() else { return };
         let current = (contact.due.map(|due| due.due_at), preview);
         let concerned = match contact.care {
-            Care::Queued | Care::Offered { .. } => true,
+            Care::Queued | Care::Offered { .. } | Care::Held => true,
             Care::Asked => contact.told.is_some(),
-            Care::Unasked | Care::Held => false,
+            Care::Unasked => false,
         };
         if concerned && contact.told.as_ref() != Some(&current) {
             contact.told = Some(current.clone());

@@ -39,7 +39,6 @@ struct Ask {
     company_id: CompanyId,
     conversation: u32,
     contact: u32,
-    at: Timestamp,
 }
 
 /// One decision under way.
@@ -136,7 +135,6 @@ impl<'a> Turn<'a> {
 
     /// Asks routing about the open contact.
     pub(super) fn ask(&mut self, ask: RoutingAsk) {
-        let at = self.at;
         let Some(conversation) = &self.state.conversation else { return };
         let Some(contact) = conversation.contact() else { return };
         self.asks.push(Ask {
@@ -144,7 +142,6 @@ impl<'a> Turn<'a> {
             company_id: conversation.company_id.clone(),
             conversation: conversation.number,
             contact: contact.number,
-            at,
         });
     }
 
@@ -201,7 +198,8 @@ impl<'a> Turn<'a> {
                 thread: thread.clone(),
                 conversation_id: derive::conversation_id(thread, ask.conversation)?,
                 contact_id: derive::contact_id(thread, ask.contact)?,
-                requested_at: ask.at,
+                // Routing's time goes on with ours: what happened long ago is asked for now.
+                requested_at: now,
             }));
         }
         effects.extend(self.sends.into_iter().map(Effect::Send));
