@@ -66,3 +66,5 @@ mod reply_test;
 mod echo_test;
 #[cfg(test)]
 mod property_test;
+#[cfg(test)]
+mod merge_test;
