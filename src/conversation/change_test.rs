@@ -13,6 +13,7 @@ use crate::engine::stage::Exit;
 
 const DAY: u64 = 24 * 60;
 
+// Holds
 #[test]
 fn r_48_r_51_a_mention_expires_24_hours_after_it() {
     let mut story = Story::new();
@@ -24,6 +25,7 @@ fn r_48_r_51_a_mention_expires_24_hours_after_it() {
     assert!(gone(&story.timers(over)), "expired from that instant on");
 }
 
+// Holds: R-49
 #[test]
 fn r_49_a_mention_that_comes_expired_still_routes_and_says_so() {
     let mut story = Story::new();
@@ -35,6 +37,7 @@ fn r_49_a_mention_that_comes_expired_still_routes_and_says_so() {
     assert_eq!(story.wish("ana", like, at(DAY)).refusal(), Some(Refusal::TargetUnavailable));
 }
 
+// Holds: R-57
 #[test]
 fn r_57_a_mention_can_be_stored_only_or_ignored() {
     check(StoryMentions::TimelineOnly, Exit::Emitted, &["customer.created", "message.received"]);
@@ -50,6 +53,7 @@ fn r_57_a_mention_can_be_stored_only_or_ignored() {
     }
 }
 
+// Holds
 #[test]
 fn r_58_r_59_a_deleted_message_loses_its_text_and_nothing_else() {
     let mut story = Story::new();
@@ -61,6 +65,7 @@ fn r_58_r_59_a_deleted_message_loses_its_text_and_nothing_else() {
     assert_eq!(story.hear(&edit("m1", 1, at(2))).exit, Exit::Skipped("deleted"), "R-63");
 }
 
+// Holds: R-60
 #[test]
 fn r_60_a_message_deleted_before_it_came_arrives_deleted_and_still_routes() {
     let mut story = Story::new();
@@ -71,6 +76,7 @@ fn r_60_a_message_deleted_before_it_came_arrives_deleted_and_still_routes() {
     assert_eq!(step.asks(), ["enqueue"]);
 }
 
+// Holds: R-62
 #[test]
 fn r_62_the_highest_edit_wins() {
     let mut story = Story::new();
@@ -80,6 +86,7 @@ fn r_62_the_highest_edit_wins() {
     assert_eq!(story.state.preview.text, "m1 edit 2");
 }
 
+// Holds
 #[test]
 fn r_64_r_66_the_newest_reaction_by_time_stands() {
     let mut story = Story::new();
@@ -90,6 +97,7 @@ fn r_64_r_66_the_newest_reaction_by_time_stands() {
     assert_eq!(story.due_at(), Some(at(60)), "R-67");
 }
 
+// Holds
 #[test]
 fn r_68_r_70_a_heart_goes_out_once_and_is_taken_back_when_refused() {
     let mut story = held();
@@ -106,6 +114,7 @@ fn r_68_r_70_a_heart_goes_out_once_and_is_taken_back_when_refused() {
     assert_eq!((unlike.refusal(), unlike.sends()), (None, vec![]), "nothing to take off");
 }
 
+// Holds
 #[test]
 fn r_68_r_69_only_what_the_customer_wrote_and_is_there_takes_a_heart() {
     let mut story = answered();
@@ -116,6 +125,7 @@ fn r_68_r_69_only_what_the_customer_wrote_and_is_there_takes_a_heart() {
     assert_eq!(story.wish("ana", like("m1"), at(5)).refusal(), Some(Refusal::TargetUnavailable));
 }
 
+// Holds
 #[test]
 fn r_72_r_73_the_read_mark_only_grows_and_waits_for_its_message() {
     let mut story = answered();

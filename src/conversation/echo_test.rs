@@ -29,6 +29,7 @@ fn sending() -> (Story, OutboundSend) {
     (story, send)
 }
 
+// Holds
 #[test]
 fn r_75_r_76_an_echo_shows_and_clears_what_came_before_it_alone() {
     let mut story = Story::new();
@@ -42,6 +43,7 @@ fn r_75_r_76_an_echo_shows_and_clears_what_came_before_it_alone() {
     assert_eq!(story.status(), Some(Status::New), "R-77: it still routes");
 }
 
+// Holds: R-77
 #[test]
 fn r_77_the_agent_is_told_why_when_an_echo_is_the_newest_item() {
     check(true, Some(ROUTED_BY_ECHO));
@@ -61,6 +63,7 @@ fn r_77_the_agent_is_told_why_when_an_echo_is_the_newest_item() {
     }
 }
 
+// Holds: R-79
 #[test]
 fn r_79_with_echo_off_an_echo_is_counted_and_nothing_else() {
     let mut story = with(AccountSettings { echo: false, ..AccountSettings::default() });
@@ -69,6 +72,7 @@ fn r_79_with_echo_off_an_echo_is_counted_and_nothing_else() {
     assert_eq!(story.state.conversation, None);
 }
 
+// Holds: R-80
 #[test]
 fn r_80_the_echo_after_the_answer_is_known_by_its_mid() {
     let (mut story, send) = sending();
@@ -77,6 +81,7 @@ fn r_80_the_echo_after_the_answer_is_known_by_its_mid() {
     assert_eq!((step.exit, step.facts()), (Exit::Skipped("own_echo"), vec![]));
 }
 
+// Holds: R-80
 #[test]
 fn r_80_the_echo_before_the_answer_is_held_and_absorbed() {
     let (mut story, send) = sending();
@@ -87,6 +92,7 @@ fn r_80_the_echo_before_the_answer_is_held_and_absorbed() {
     assert_eq!(story.state.held, vec![]);
 }
 
+// Holds: R-80
 #[test]
 fn r_80_an_equal_text_from_the_app_is_native_once_the_answer_names_another_mid() {
     let (mut story, send) = sending();
@@ -96,6 +102,7 @@ fn r_80_an_equal_text_from_the_app_is_native_once_the_answer_names_another_mid()
     assert_eq!(step.whole_facts()[2].initiator, Initiator::NativeApp);
 }
 
+// Holds: R-80
 #[test]
 fn r_80_an_echo_whose_answer_never_comes_settles_the_send() {
     let (mut story, send) = sending();
@@ -107,6 +114,7 @@ fn r_80_an_echo_whose_answer_never_comes_settles_the_send() {
     assert_eq!(story.hear(&echo("out1", "hello", at(9))).exit, Exit::Skipped("own_echo"));
 }
 
+// Holds: R-80
 #[test]
 fn r_80_one_send_absorbs_one_echo_and_another_text_is_native_at_once() {
     let (mut story, _) = sending();
@@ -116,6 +124,7 @@ fn r_80_one_send_absorbs_one_echo_and_another_text_is_native_at_once() {
     assert_eq!(story.state.held.len(), 1);
 }
 
+// Holds: R-81
 #[test]
 fn r_81_an_echo_without_conversation_begins_one_without_due_date_routed_if_wished() {
     check(true, &["enqueue"]);
@@ -133,6 +142,7 @@ fn r_81_an_echo_without_conversation_begins_one_without_due_date_routed_if_wishe
     }
 }
 
+// Holds: R-82
 #[test]
 fn r_82_an_echo_arms_the_auto_end_of_an_assigned_contact() {
     let (mut story, _) = sending();

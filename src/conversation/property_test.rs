@@ -203,6 +203,7 @@ impl ThreadState {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
+    // Holds: R-3
     #[test]
     fn r_3_the_same_platform_events_end_the_same_in_any_order(
         (events, shuffled) in proptest::collection::vec(platform_event(), 1..30)

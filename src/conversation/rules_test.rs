@@ -20,6 +20,7 @@ fn close(force: bool) -> DeskWish {
     DeskWish::Close { force }
 }
 
+// Holds
 #[test]
 fn r_15_r_24_a_first_message_creates_starts_and_asks_for_an_agent() {
     let mut story = Story::new();
@@ -43,6 +44,7 @@ fn r_15_r_24_a_first_message_creates_starts_and_asks_for_an_agent() {
     assert_eq!(step.exit, Exit::Emitted);
 }
 
+// Holds: R-15
 #[test]
 fn r_15_reactions_reads_edits_and_deletes_start_nothing() {
     let mut story = Story::new();
@@ -53,6 +55,7 @@ fn r_15_reactions_reads_edits_and_deletes_start_nothing() {
     assert_eq!(story.state.conversation, None);
 }
 
+// Holds: R-19
 #[test]
 fn r_19_unsupported_content_routes_and_runs_the_clock() {
     let mut story = Story::new();
@@ -63,6 +66,7 @@ fn r_19_unsupported_content_routes_and_runs_the_clock() {
     assert_eq!(story.due_at(), Some(at(60)));
 }
 
+// Holds
 #[test]
 fn r_25_r_26_r_128_more_messages_join_and_routing_hears_of_preview_and_due_date() {
     let mut story = Story::new();
@@ -82,6 +86,7 @@ fn r_25_r_26_r_128_more_messages_join_and_routing_hears_of_preview_and_due_date(
     assert_eq!(step.ask(), RoutingAsk::Update { due_at: Some(at(66)), preview: "says m4".into() });
 }
 
+// Holds: R-103
 #[test]
 fn r_103_what_happened_long_ago_is_asked_for_now() {
     let mut story = Story::new();
@@ -91,6 +96,7 @@ fn r_103_what_happened_long_ago_is_asked_for_now() {
     assert_eq!(waiting_since_at, at(0), "it keeps its age");
 }
 
+// Holds: R-28
 #[test]
 fn r_28_a_message_within_the_reopen_window_reopens_and_a_later_one_begins_anew() {
     check(0, "conversation.reopened", 1);
@@ -109,6 +115,7 @@ fn r_28_a_message_within_the_reopen_window_reopens_and_a_later_one_begins_anew()
     }
 }
 
+// Holds: R-30
 #[test]
 fn r_30_closing_while_the_customer_waits_needs_force() {
     let mut story = held();
@@ -126,6 +133,7 @@ fn r_30_closing_while_the_customer_waits_needs_force() {
     assert_eq!(story.wish("ana", close(false), at(2)).refusal(), None, "an echo answered");
 }
 
+// Holds: R-32
 #[test]
 fn r_32_a_closed_conversation_takes_a_heart_and_nothing_else() {
     let mut story = answered();
@@ -140,6 +148,7 @@ fn r_32_a_closed_conversation_takes_a_heart_and_nothing_else() {
     assert_eq!(story.wish("ana", DeskWish::Like { mid: mid("m1") }, at(4)).refusal(), None);
 }
 
+// Holds: R-33
 #[test]
 fn r_33_reopened_by_hand_it_is_open_with_that_agent_and_not_offered() {
     let mut story = answered();
@@ -152,6 +161,7 @@ fn r_33_reopened_by_hand_it_is_open_with_that_agent_and_not_offered() {
     assert_eq!(step.snapshot().agent_id, Some(agent("ben")));
 }
 
+// Holds: R-34
 #[test]
 fn r_34_a_topic_may_be_required_to_close() {
     let company = CompanySettings { require_topic_to_close: true, ..CompanySettings::default() };
@@ -166,6 +176,7 @@ fn r_34_a_topic_may_be_required_to_close() {
     assert_eq!(story.wish("ana", close(true), at(3)).refusal(), None);
 }
 
+// Holds: R-35
 #[test]
 fn r_35_a_note_touches_no_clock_and_routes_nothing() {
     let mut story = held();
@@ -174,6 +185,7 @@ fn r_35_a_note_touches_no_clock_and_routes_nothing() {
     assert_eq!(story.due_at(), Some(at(60)));
 }
 
+// Holds: R-36
 #[test]
 fn r_36_a_reply_in_a_waiting_conversation_starts_a_contact_of_that_agent() {
     let mut story = answered();
@@ -185,6 +197,7 @@ fn r_36_a_reply_in_a_waiting_conversation_starts_a_contact_of_that_agent() {
     assert_eq!(story.status(), Some(Status::Open));
 }
 
+// Holds
 #[test]
 fn r_39_r_44_a_silent_customers_contact_ends_by_itself_and_frees_the_agent() {
     let mut story = answered();
@@ -198,6 +211,7 @@ fn r_39_r_44_a_silent_customers_contact_ends_by_itself_and_frees_the_agent() {
     assert_eq!(story.status(), Some(Status::Waiting));
 }
 
+// Holds
 #[test]
 fn r_2_r_41_a_message_at_the_deadline_keeps_the_contact_and_a_later_one_starts_another() {
     check(0, 1);
@@ -211,6 +225,7 @@ fn r_2_r_41_a_message_at_the_deadline_keeps_the_contact_and_a_later_one_starts_a
     }
 }
 
+// Holds: R-4
 #[test]
 fn r_4_the_auto_end_follows_a_changed_limit() {
     let mut story = answered();
@@ -220,6 +235,7 @@ fn r_4_the_auto_end_follows_a_changed_limit() {
     assert_eq!(story.timers(at(63)).facts()[0], "contact.ended");
 }
 
+// Holds: R-42
 #[test]
 fn r_42_a_waiting_customer_is_never_timed_out() {
     let mut story = answered();
@@ -228,6 +244,7 @@ fn r_42_a_waiting_customer_is_never_timed_out() {
     assert_eq!(story.status(), Some(Status::Open));
 }
 
+// Holds
 #[test]
 fn r_45_no_reply_needed_clears_ends_and_leaves_the_queue_and_names_the_last_item() {
     let mut story = Story::new();
@@ -243,6 +260,7 @@ fn r_45_no_reply_needed_clears_ends_and_leaves_the_queue_and_names_the_last_item
     assert_eq!((step.asks(), story.status()), (vec!["withdraw"], Some(Status::Waiting)));
 }
 
+// Holds: R-89
 #[test]
 fn r_89_the_window_warns_once_and_ends_once() {
     let mut story = answered();
@@ -256,6 +274,7 @@ fn r_89_the_window_warns_once_and_ends_once() {
     assert_eq!(story.state.due_at(), None);
 }
 
+// Holds
 #[test]
 fn r_91_r_93_the_accounts_target_goes_first_and_the_earlier_due_date_wins() {
     let account = AccountSettings { account_sla_ms: Some(5 * MINUTE_MS), ..Default::default() };
@@ -268,6 +287,7 @@ fn r_91_r_93_the_accounts_target_goes_first_and_the_earlier_due_date_wins() {
     assert_eq!(story.due_at(), Some(at(6)));
 }
 
+// Holds
 #[test]
 fn r_98_r_99_the_clock_says_soon_at_three_quarters_and_breached_after_the_end_each_once() {
     let mut story = Story::new();
@@ -279,6 +299,7 @@ fn r_98_r_99_the_clock_says_soon_at_three_quarters_and_breached_after_the_end_ea
     assert_eq!(story.timers(at(90)).facts(), Vec::<&str>::new());
 }
 
+// Holds: R-120
 #[test]
 fn r_120_back_soon_goes_to_the_same_agent_and_later_to_the_queue() {
     check(14, "assign");
@@ -294,6 +315,7 @@ fn r_120_back_soon_goes_to_the_same_agent_and_later_to_the_queue() {
     }
 }
 
+// Holds: R-27
 #[test]
 fn r_27_whose_agent_is_away_is_unassigned_when_queued() {
     let mut story = held();
@@ -337,6 +359,7 @@ fn decisions_are_told_once_and_about_the_open_contact_alone() {
     assert_eq!(story.assigned("ben", at(8)).exit, Exit::Skipped("stale"));
 }
 
+// Holds: R-119
 #[test]
 fn r_119_an_offer_withdrawn_because_its_contact_ended_is_still_told() {
     let mut story = Story::new();
@@ -348,6 +371,7 @@ fn r_119_an_offer_withdrawn_because_its_contact_ended_is_still_told() {
     assert_eq!(story.status(), Some(Status::Closed));
 }
 
+// Holds: R-40
 #[test]
 fn r_40_answered_before_the_assignment_the_auto_end_counts_from_the_assignment() {
     let mut story = Story::new();
@@ -387,6 +411,7 @@ fn layout_one_of_a_row_reads_for_ever() {
     assert!(ThreadState::decode(&[99]).is_err() && ThreadState::decode(&[]).is_err());
 }
 
+// Holds: R-121
 #[test]
 fn r_121_closed_and_back_within_the_limit_it_returns_to_the_same_agent() {
     let mut story = answered();

@@ -6,6 +6,7 @@ use crate::domain::routing::AssignReason;
 use crate::domain::settings::AfterReject;
 use crate::route::decide::{Input, decide};
 
+// Holds: R-111
 #[test]
 fn r111_an_offer_shows_name_and_preview_and_the_preview_can_be_hidden() {
     check(true, "hello");
@@ -23,6 +24,7 @@ fn r111_an_offer_shows_name_and_preview_and_the_preview_can_be_hidden() {
     }
 }
 
+// Holds: R-112
 #[test]
 fn r112_one_offer_at_a_time_for_an_agent_and_for_a_conversation() {
     let mut world = World::new();
@@ -32,6 +34,7 @@ fn r112_one_offer_at_a_time_for_an_agent_and_for_a_conversation() {
     assert_eq!(world.enqueue("c3"), ["c3 queued"]);
 }
 
+// Holds: R-113
 #[test]
 fn r113_an_accept_within_thirty_seconds_wins_and_later_is_expired() {
     check(0, &["done", "c1 accepted ana"]);
@@ -52,6 +55,7 @@ fn r113_an_accept_within_thirty_seconds_wins_and_later_is_expired() {
     }
 }
 
+// Holds: R-113
 #[test]
 fn r113_an_accept_of_another_offer_or_a_rescinded_one_is_expired() {
     let mut world = World::new();
@@ -66,6 +70,7 @@ fn r113_an_accept_of_another_offer_or_a_rescinded_one_is_expired() {
     assert_eq!(world.wish("ana", AgentWish::Accept { offer_id }), ["refused OfferExpired"]);
 }
 
+// Holds: R-114
 #[test]
 fn r114_silence_is_a_miss_only_after_thirty_seconds_and_goes_to_another_agent() {
     let mut world = World::new();
@@ -79,6 +84,7 @@ fn r114_silence_is_a_miss_only_after_thirty_seconds_and_goes_to_another_agent() 
     assert!(world.shown("ana").unwrap().paused_until_next);
 }
 
+// Holds: R-115
 #[test]
 fn r115_a_decline_takes_effect_at_once() {
     let mut world = World::new();
@@ -90,6 +96,7 @@ fn r115_a_decline_takes_effect_at_once() {
     );
 }
 
+// Holds: R-116
 #[test]
 fn r116_after_a_decline_or_miss_nothing_until_next_or_a_new_toggle() {
     check(AgentWish::Next, &["done", "c2 offered ana round 1"]);
@@ -109,6 +116,7 @@ fn r116_after_a_decline_or_miss_nothing_until_next_or_a_new_toggle() {
     }
 }
 
+// Holds: R-116
 #[test]
 fn r116_switching_off_and_on_ends_the_pause_and_returns_still_arrive_in_it() {
     let mut world = World::new();
@@ -126,6 +134,7 @@ fn r116_switching_off_and_on_ends_the_pause_and_returns_still_arrive_in_it() {
     );
 }
 
+// Holds: R-116
 #[test]
 fn r116_with_delay_only_a_decline_costs_the_routing_delay() {
     let mut world = World::with(|s| s.after_reject = AfterReject::DelayOnly);
@@ -136,6 +145,7 @@ fn r116_with_delay_only_a_decline_costs_the_routing_delay() {
     assert_eq!(world.after(1).tick(), ["c1 offered ana round 2"]);
 }
 
+// Holds: R-117
 #[test]
 fn r117_an_accept_or_an_end_is_followed_by_a_pause_which_next_skips() {
     let mut world = World::new();
@@ -156,6 +166,7 @@ fn r117_an_accept_or_an_end_is_followed_by_a_pause_which_next_skips() {
     assert_eq!(world.enqueue("c4"), ["c4 queued"], "an end pauses too");
 }
 
+// Holds: R-118
 #[test]
 fn r118_who_rejected_it_is_not_asked_again_until_everybody_has() {
     let mut world = World::new();
@@ -173,6 +184,7 @@ fn r118_who_rejected_it_is_not_asked_again_until_everybody_has() {
     );
 }
 
+// Holds: R-119
 #[test]
 fn r119_what_is_no_fault_of_the_agents_rescinds_without_a_pause() {
     check("away", &["c1 rescinded ana", "c1 queued", "done"]);
@@ -199,6 +211,7 @@ fn r119_what_is_no_fault_of_the_agents_rescinds_without_a_pause() {
     }
 }
 
+// Holds: R-130
 #[test]
 fn r130_with_offers_off_conversations_are_assigned_straight_inside_the_standard_capacity() {
     let mut world = World::with(|s| {
