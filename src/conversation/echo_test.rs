@@ -31,7 +31,7 @@ fn sending() -> (Story, OutboundSend) {
 
 // Holds
 #[test]
-fn r_75_r_76_an_echo_shows_and_clears_what_came_before_it_alone() {
+fn an_echo_shows_and_clears_what_came_before_it_alone() {
     let mut story = Story::new();
     story.hear(&text("m1", at(0)));
     story.hear(&text("m2", at(5)));
@@ -45,7 +45,7 @@ fn r_75_r_76_an_echo_shows_and_clears_what_came_before_it_alone() {
 
 // Holds: R-77
 #[test]
-fn r_77_the_agent_is_told_why_when_an_echo_is_the_newest_item() {
+fn the_agent_is_told_why_when_an_echo_is_the_newest_item() {
     check(true, Some(ROUTED_BY_ECHO));
     check(false, None);
 
@@ -65,7 +65,7 @@ fn r_77_the_agent_is_told_why_when_an_echo_is_the_newest_item() {
 
 // Holds: R-79
 #[test]
-fn r_79_with_echo_off_an_echo_is_counted_and_nothing_else() {
+fn with_echo_off_an_echo_is_counted_and_nothing_else() {
     let mut story = with(AccountSettings { echo: false, ..AccountSettings::default() });
     let step = story.hear(&echo("e1", "app", at(0)));
     assert_eq!((step.exit, step.facts()), (Exit::Skipped("echo_disabled"), vec![]));
@@ -74,7 +74,7 @@ fn r_79_with_echo_off_an_echo_is_counted_and_nothing_else() {
 
 // Holds: R-80
 #[test]
-fn r_80_the_echo_after_the_answer_is_known_by_its_mid() {
+fn the_echo_after_the_answer_is_known_by_its_mid() {
     let (mut story, send) = sending();
     story.outcome(&send, accepted("out1"), at(3));
     let step = story.hear(&echo("out1", "hello", at(3)));
@@ -83,7 +83,7 @@ fn r_80_the_echo_after_the_answer_is_known_by_its_mid() {
 
 // Holds: R-80
 #[test]
-fn r_80_the_echo_before_the_answer_is_held_and_absorbed() {
+fn the_echo_before_the_answer_is_held_and_absorbed() {
     let (mut story, send) = sending();
     assert_eq!(story.hear(&echo("out1", " hello\n", at(3))).facts(), Vec::<&str>::new());
     let when = at(3).plus_ms(SECOND_MS);
@@ -94,7 +94,7 @@ fn r_80_the_echo_before_the_answer_is_held_and_absorbed() {
 
 // Holds: R-80
 #[test]
-fn r_80_an_equal_text_from_the_app_is_native_once_the_answer_names_another_mid() {
+fn an_equal_text_from_the_app_is_native_once_the_answer_names_another_mid() {
     let (mut story, send) = sending();
     story.hear(&echo("app1", "hello", at(3)));
     let step = story.outcome(&send, accepted("out1"), at(3).plus_ms(SECOND_MS));
@@ -104,7 +104,7 @@ fn r_80_an_equal_text_from_the_app_is_native_once_the_answer_names_another_mid()
 
 // Holds: R-80
 #[test]
-fn r_80_an_echo_whose_answer_never_comes_settles_the_send() {
+fn an_echo_whose_answer_never_comes_settles_the_send() {
     let (mut story, send) = sending();
     story.hear(&echo("out1", "hello", at(3)));
     let end = at(3).plus_ms(10 * SECOND_MS);
@@ -116,7 +116,7 @@ fn r_80_an_echo_whose_answer_never_comes_settles_the_send() {
 
 // Holds: R-80
 #[test]
-fn r_80_one_send_absorbs_one_echo_and_another_text_is_native_at_once() {
+fn one_send_absorbs_one_echo_and_another_text_is_native_at_once() {
     let (mut story, _) = sending();
     story.hear(&echo("e1", "hello", at(3)));
     assert_eq!(story.hear(&echo("e2", "hello", at(3))).facts()[0], "message.sent");
@@ -126,7 +126,7 @@ fn r_80_one_send_absorbs_one_echo_and_another_text_is_native_at_once() {
 
 // Holds: R-81
 #[test]
-fn r_81_an_echo_without_conversation_begins_one_without_due_date_routed_if_wished() {
+fn an_echo_without_conversation_begins_one_without_due_date_routed_if_wished() {
     check(true, &["enqueue"]);
     check(false, &[]);
 
@@ -144,7 +144,7 @@ fn r_81_an_echo_without_conversation_begins_one_without_due_date_routed_if_wishe
 
 // Holds: R-82
 #[test]
-fn r_82_an_echo_arms_the_auto_end_of_an_assigned_contact() {
+fn an_echo_arms_the_auto_end_of_an_assigned_contact() {
     let (mut story, _) = sending();
     story.hear(&text("m2", at(3)));
     story.hear(&echo("e1", "app", at(4)));

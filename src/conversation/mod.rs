@@ -74,3 +74,7 @@ mod people_test;
 mod story_test;
 #[cfg(test)]
 mod clock_test;
+#[cfg(test)]
+mod report_test;
+#[cfg(test)]
+mod order_test;

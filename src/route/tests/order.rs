@@ -9,7 +9,7 @@ use crate::domain::time::Timestamp;
 
 // Holds: R-126
 #[test]
-fn r126_earlier_due_first_then_the_older_then_by_id_and_without_due_date_last() {
+fn earlier_due_first_then_the_older_then_by_id_and_without_due_date_last() {
     let mut world = World::new();
     let due = |ms: u64| Some(Timestamp::from_ms(ms));
     // name, due, seconds after the start at which it begins to wait
@@ -36,7 +36,7 @@ fn r126_earlier_due_first_then_the_older_then_by_id_and_without_due_date_last() 
 
 // Holds: R-26
 #[test]
-fn r26_a_new_due_date_moves_a_waiting_conversation() {
+fn a_new_due_date_moves_a_waiting_conversation() {
     let mut world = World::new();
     world.enqueue_due("c1", Some(Timestamp::from_ms(1)));
     world.enqueue_due("c2", Some(Timestamp::from_ms(2)));
@@ -48,7 +48,7 @@ fn r26_a_new_due_date_moves_a_waiting_conversation() {
 
 // Holds: R-105
 #[test]
-fn r105_fewest_open_first_then_longest_without_then_by_id() {
+fn fewest_open_first_then_longest_without_then_by_id() {
     let mut world = World::new();
     world.start(&["ana", "ben", "cem"]);
     world.hold("ana", &["x1"]);
@@ -63,7 +63,7 @@ fn r105_fewest_open_first_then_longest_without_then_by_id() {
 
 // Holds
 #[test]
-fn r105_r123_the_previous_agent_only_breaks_a_tie_of_load() {
+fn the_previous_agent_only_breaks_a_tie_of_load() {
     check(&[], "cem");
     check(&["x1"], "ana");
 
@@ -84,7 +84,7 @@ fn r105_r123_the_previous_agent_only_breaks_a_tie_of_load() {
 
 // Holds: R-127
 #[test]
-fn r127_whatever_lets_something_match_tries_the_queue() {
+fn whatever_lets_something_match_tries_the_queue() {
     check("login", |world| {
         world.start(&["ben"]);
         world.offer_of("ben").as_str() != "of-none"
