@@ -5,3 +5,4 @@
 mod tidy;
 mod schemas;
 mod round_trip;
+mod rules;
