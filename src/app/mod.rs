@@ -5,10 +5,13 @@
 
 mod commands;
 mod demo;
+mod dead_letters;
 mod http;
 mod pipeline;
+mod scan;
 mod server;
 mod settings;
+mod trace;
 mod views;
 mod workers;
 

@@ -70,6 +70,7 @@ fn whoever_writes_is_asked_for_and_told_of() {
     assert_eq!(story.told, [(0, "Maria".to_owned())]);
 }
 
+// Holds: R-147
 #[test]
 fn items_within_a_minute_of_a_question_ask_for_nothing() {
     // Second item at, questions.
@@ -88,6 +89,7 @@ fn items_within_a_minute_of_a_question_ask_for_nothing() {
     }
 }
 
+// Holds: R-147
 #[test]
 fn after_a_refusal_nobody_is_asked_for_a_quarter_of_an_hour() {
     for error in
@@ -147,6 +149,7 @@ fn a_lost_question_is_asked_again_and_its_late_answer_still_counts() {
     assert_eq!(story.told, [(0, "Maria".to_owned()), (90 * SECOND_MS, "Marie".to_owned())]);
 }
 
+// Holds: R-147
 #[test]
 fn of_two_answers_the_one_asked_for_later_counts() {
     let mut story = Story::default();
