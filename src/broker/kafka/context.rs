@@ -19,6 +19,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::oneshot;
 
+use super::complaints;
 use super::error::{from_code, from_kafka};
 use crate::broker::Error;
 use crate::clock::Stopwatch;
@@ -38,7 +39,7 @@ impl ClientContext for Quiet {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
             return;
         }
-        tracing::warn!(kafka.error = %error, "a Kafka client reports an error");
+        complaints::tell("reader", &error);
     }
     fn stats(&self, _: Statistics) {}
 }
@@ -100,7 +101,7 @@ impl Member {
 
 impl ClientContext for Member {
     fn error(&self, error: KafkaError, _reason: &str) {
-        tracing::warn!(kafka.error = %error, "a Kafka consumer reports an error");
+        complaints::tell("consumer", &error);
     }
 
     fn stats(&self, statistics: Statistics) {
@@ -181,7 +182,7 @@ impl Deliveries {
 
 impl ClientContext for Deliveries {
     fn error(&self, error: KafkaError, _reason: &str) {
-        tracing::warn!(kafka.error = %error, "a Kafka producer reports an error");
+        complaints::tell("producer", &error);
     }
     fn stats(&self, _: Statistics) {}
 }
