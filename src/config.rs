@@ -129,7 +129,7 @@ impl Default for Config {
             verify_token: None,
             admin_token: None,
             graph_url: "https://graph.instagram.com/v25.0".to_owned(),
-            log: "info,librdkafka=error".to_owned(),
+            log: "info".to_owned(),
             log_format: LogFormat::Text,
             accounts: BTreeMap::new(),
             companies: BTreeMap::new(),

@@ -10,6 +10,7 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message};
@@ -34,6 +35,10 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(super) struct Quiet;
 
 impl ClientContext for Quiet {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        complaints::log(level, facility, message);
+    }
+
     fn error(&self, error: KafkaError, _reason: &str) {
         // The end of a partition is what a reader waits for, not a fault.
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
@@ -100,6 +105,10 @@ impl Member {
 }
 
 impl ClientContext for Member {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        complaints::log(level, facility, message);
+    }
+
     fn error(&self, error: KafkaError, _reason: &str) {
         complaints::tell("consumer", &error);
     }
@@ -181,6 +190,10 @@ impl Deliveries {
 }
 
 impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        complaints::log(level, facility, message);
+    }
+
     fn error(&self, error: KafkaError, _reason: &str) {
         complaints::tell("producer", &error);
     }
@@ -214,8 +227,12 @@ pub(super) type Ack = oneshot::Sender<Result<(), Error>>;
 pub(super) struct Acks;
 
 impl ClientContext for Acks {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        complaints::log(level, facility, message);
+    }
+
     fn error(&self, error: KafkaError, _reason: &str) {
-        tracing::warn!(kafka.error = %error, "a Kafka producer reports an error");
+        complaints::tell("producer", &error);
     }
     fn stats(&self, _: Statistics) {}
 }
