@@ -12,13 +12,18 @@ use crate::config::Role;
 
 /// The Instagram Direct channel of a customer-service desk, as an exactly-once stream-processing pipeline.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 110, after_help = "\
+#[command(
+    version,
+    about,
+    max_term_width = 110,
+    after_help = "\
 First steps:
   dmstream demo                      see everything work, with a simulated Instagram and robot agents
   dmstream normalize webhook.json    what would this webhook become?
   dmstream run --config dmstream.toml
 
-Settings come from defaults < file < environment (DMSTREAM_…) < flags; `dmstream config` prints what is in force.")]
+Settings come from defaults < file < environment (DMSTREAM_…) < flags; `dmstream config` prints what is in force."
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -48,9 +53,6 @@ pub enum Command {
         #[arg(long, default_value = "http://127.0.0.1:8080/livez")]
         url: String,
     },
-    /// Measure, each figure beside its limit in the same run.
-    #[command(subcommand)]
-    Bench(BenchCommand),
     /// JSON Schemas of the public records, as generated from the code.
     #[command(subcommand)]
     Schemas(SchemasCommand),
@@ -140,31 +142,6 @@ pub enum DeadLettersCommand {
     List(ConfigArgs),
 }
 
-/// What to measure.
-#[derive(Debug, Subcommand)]
-pub enum BenchCommand {
-    /// Normalizing against parsing the same JSON alone.
-    Normalize(BenchArgs),
-    /// Durable ingress against the same HTTP server without a broker.
-    Ingress(BenchArgs),
-    /// Raw webhooks to routing decisions against a transactional pass-through over the same hops.
-    Pipeline(BenchArgs),
-}
-
-/// How to measure.
-#[derive(Debug, Clone, Args)]
-pub struct BenchArgs {
-    /// Kafka to measure on; without it the embedded broker.
-    #[arg(long, value_name = "HOST:PORT")]
-    pub kafka: Option<String>,
-    /// Records a run.
-    #[arg(long, default_value_t = 100_000)]
-    pub records: u32,
-    /// Runs; medians are printed.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=50))]
-    pub runs: u32,
-}
-
 /// What to do with schemas.
 #[derive(Debug, Subcommand)]
 pub enum SchemasCommand {
@@ -180,7 +157,8 @@ pub enum SchemasCommand {
 fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| format!("`{text}` is no time: write 30s or 2m"))?;
+    let number: u64 =
+        number.parse().map_err(|_no_number| format!("`{text}` is no time: write 30s or 2m"))?;
     match unit {
         "ms" => Ok(Duration::from_millis(number)),
         "" | "s" => Ok(Duration::from_secs(number)),

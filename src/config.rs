@@ -80,6 +80,9 @@ pub struct Account {
 pub struct Agent {
     /// The token.
     pub token: Secret,
+    /// Whose agent; absent: of the company that owns accounts nobody gave to another.
+    #[serde(default)]
+    pub company_id: Option<CompanyId>,
 }
 
 /// A part of the program that can run on a machine of its own.

@@ -21,3 +21,5 @@ pub mod send;
 pub mod project;
 pub mod desk;
 pub mod simulator;
+pub mod cli;
+pub mod app;

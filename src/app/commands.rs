@@ -5,17 +5,20 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use super::{App, Error, demo, kafka_settings, open_broker};
 use crate::broker::kafka::KafkaBroker;
 use crate::broker::record::{Record, header, rfc3339};
 use crate::broker::{Broker, NextOffsets, PollBounds};
-use crate::cli::{Command, ConfigArgs, DeadLettersCommand, NormalizeArgs, RunArgs, SchemasCommand, TopicsCommand};
+use crate::cli::{
+    Command, ConfigArgs, DeadLettersCommand, NormalizeArgs, RunArgs, SchemasCommand, TopicsCommand,
+};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::id::AccountId;
+use crate::normalize::Accounts;
+use crate::normalize::print::print;
 use crate::topics::Topic;
-use crate::{normalize, schemas, telemetry};
-
-use super::{App, Error, bench, demo, kafka_settings, open_broker, own_accounts};
+use crate::{schemas, telemetry};
 
 /// How long a health check waits.
 const HEALTH_WITHIN: Duration = Duration::from_secs(3);
@@ -48,7 +51,6 @@ fn run(command: Command) -> Result<ExitCode, Error> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Health { url } => runtime()?.block_on(health(&url)),
-        Command::Bench(bench) => runtime()?.block_on(bench::run(bench)),
         Command::Schemas(SchemasCommand::Write { dir }) => write_schemas(&dir),
     }
 }
@@ -107,25 +109,24 @@ async fn stop_signal() -> std::io::Result<()> {
 
 fn print_events(args: &NormalizeArgs) -> Result<ExitCode, Error> {
     let config = Config::from_process(args.config.config.as_deref())?;
-    let mut ours = own_accounts(&config).unwrap_or_default();
+    let mut ours: Vec<AccountId> = config.accounts.keys().cloned().collect();
     for id in &args.accounts {
         let id = AccountId::parse(id);
-        ours.insert(id.map_err(|error| Error::Failed(format!("--account: {error}")))?);
+        ours.push(id.map_err(|error| Error::Failed(format!("--account: {error}")))?);
     }
-    let accounts: normalize::Accounts = if ours.is_empty() { None } else { Some(ours) }.into();
+    let accounts = Accounts::of(ours);
     let received_at = Clock::System.now();
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    if args.files.is_empty() {
-        normalize::print(std::io::stdin().lock(), &mut out, &accounts, received_at)?;
-    }
-    for path in &args.files {
-        if path == Path::new("-") {
-            normalize::print(std::io::stdin().lock(), &mut out, &accounts, received_at)?;
-            continue;
-        }
-        let file = std::fs::File::open(path)
-            .map_err(|error| Error::Failed(format!("{}: {error}", path.display())))?;
-        normalize::print(BufReader::new(file), &mut out, &accounts, received_at)?;
+    let stdin = Path::new("-").to_owned();
+    let files = if args.files.is_empty() { std::slice::from_ref(&stdin) } else { &args.files };
+    for path in files {
+        let printed = if *path == stdin {
+            print(std::io::stdin().lock(), &mut out, &accounts, received_at)
+        } else {
+            std::fs::File::open(path)
+                .and_then(|file| print(BufReader::new(file), &mut out, &accounts, received_at))
+        };
+        printed.map_err(|error| Error::Failed(format!("{}: {error}", path.display())))?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
@@ -168,11 +169,8 @@ fn apply_topics(args: &ConfigArgs) -> Result<ExitCode, Error> {
 }
 
 fn list_dead_letters(args: &ConfigArgs) -> Result<ExitCode, Error> {
-    const BATCH: PollBounds = PollBounds {
-        records_max: 1_000,
-        bytes_max: 8 << 20,
-        wait: Duration::from_millis(500),
-    };
+    const BATCH: PollBounds =
+        PollBounds { records_max: 1_000, bytes_max: 8 << 20, wait: Duration::from_millis(500) };
     let config = Config::from_process(args.config.as_deref())?;
     let broker: Broker = open_broker(&config, &Clock::System)?;
     let partitions = broker.partitions(Topic::DeadLetters)?;

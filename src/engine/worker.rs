@@ -273,10 +273,6 @@ impl<S: Stage> Worker<S> {
             let reason = output.headers.text(crate::broker::record::header::REASON);
             metrics.dead_letter(reason.unwrap_or("unnamed"));
         }
-        for output in turn.outputs.iter().filter(|output| output.topic == Topic::OutboundResults) {
-            let kind = output.headers.text(crate::broker::record::header::TYPE);
-            metrics.send_settled(kind.unwrap_or("unnamed"));
-        }
         for late_ms in &turn.lateness_ms {
             metrics.timer_fired(stage, seconds(*late_ms));
         }
