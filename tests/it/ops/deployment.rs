@@ -107,6 +107,8 @@ fn the_program_understands_its_environment_and_its_commands() {
     for (name, service) in services().into_iter().filter(|(name, _)| OURS.contains(&name.as_str()))
     {
         let set = environment(&service);
+        // An empty value says nothing, so that its name is asked for by itself.
+        set.iter().for_each(|(name, _)| assert_known_setting(name));
         let config = Config::read(None, set).unwrap();
         assert_eq!(config.kafka_replication, Some(1), "{name}: one broker holds one copy");
         assert_command(&[&["dmstream".to_owned()], texts(&service["command"]).as_slice()].concat());
