@@ -36,13 +36,15 @@ impl Server {
         let Ok(program) = std::env::var("DMSTREAM_TEST_PROMETHEUS") else {
             panic!("DMSTREAM_TEST_PROMETHEUS is not set: `scripts/check-prometheus` finds a server")
         };
+        let mut said = String::new();
         for _ in 0..ATTEMPTS {
             let mut server = Self::spawn(&program, target);
             if server.answers().await {
                 return server;
             }
+            said = server.log();
         }
-        panic!("{program} did not start on {ATTEMPTS} ports");
+        panic!("{program} did not start on {ATTEMPTS} ports:\n{said}");
     }
 
     fn spawn(program: &str, target: SocketAddr) -> Self {
@@ -72,7 +74,6 @@ impl Server {
         let waited = Stopwatch::start();
         while waited.elapsed() < PATIENCE {
             if self.child.try_wait().unwrap().is_some() {
-                eprint!("{}", self.log());
                 return false;
             }
             let ready = self.client.get(format!("http://{}/-/ready", self.address)).send().await;
@@ -106,8 +107,7 @@ impl Server {
             if holds(&answer) {
                 return answer;
             }
-            let log = || self.log();
-            assert!(waited.elapsed() < PATIENCE, "{path} {query:?}: {answer:#}\n{}", log());
+            assert!(waited.elapsed() < PATIENCE, "{path} {query:?}: {answer:#}\n{}", self.log());
             tokio::time::sleep(PAUSE).await;
         }
     }
