@@ -134,12 +134,15 @@ impl Stage {
                 say(&line);
             }
         };
-        let restarts = tokio::spawn(restart(first, self.address, Restarts::of(args, &self)));
-        let settings = simulated(args, &self);
-        let outcome = simulator::run(settings, self.graph, stopped, tell).await;
-        let pipeline = restarts.await.map_err(|error| Error::Failed(error.to_string()))??;
+        let plan = Restarts::of(args, &self);
+        let restarted = restart(first, self.address, plan);
+        let simulated = simulator::run(simulated(args, &self), self.graph, stopped, tell);
+        // A pipeline that does not come back ends the demo at once.
+        let (pipeline, outcome) = tokio::try_join!(restarted, async {
+            simulated.await.map_err(|error| Error::Failed(error.to_string()))
+        })?;
         pipeline.stop().await?;
-        outcome.map_err(|error| Error::Failed(error.to_string()))
+        Ok(outcome)
     }
 }
 

@@ -34,6 +34,10 @@ pub(super) struct Quiet;
 
 impl ClientContext for Quiet {
     fn error(&self, error: KafkaError, _reason: &str) {
+        // The end of a partition is what a reader waits for, not a fault.
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
+            return;
+        }
         tracing::warn!(kafka.error = %error, "a Kafka client reports an error");
     }
     fn stats(&self, _: Statistics) {}
