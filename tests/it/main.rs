@@ -6,3 +6,4 @@
 mod tidy;
 mod schemas;
 mod ops;
+mod round_trip;
