@@ -10,6 +10,8 @@ use dmstream::cli::Cli;
 use dmstream::config::Config;
 use serde_norway::Value;
 
+use super::promql::names_after;
+
 /// Services that run an image built here.
 const OURS: [&str; 2] = ["dmstream", "topics"];
 
@@ -178,6 +180,23 @@ fn the_example_settings_are_understood_as_they_stand_and_filled_in() {
     let told = (config.accounts.len(), config.companies.len(), config.agents.len());
     assert_eq!(told, (1, 1, 1));
     assert!(!config.kafka_properties.is_empty());
+}
+
+#[test]
+fn settings_and_commands_that_the_pages_name_exist() {
+    let mut commands = 0;
+    for page in ["README.md", "CHANGELOG.md", "schemas/README.md"] {
+        let page = read(page);
+        for name in names_after(&page, "DMSTREAM_").iter().filter(|name| !name.starts_with("TEST_"))
+        {
+            assert_known_setting(&format!("DMSTREAM_{name}"));
+        }
+        for command in page.split('`').filter(|quoted| quoted.starts_with("dmstream ")) {
+            commands += 1;
+            assert_command(&command.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        }
+    }
+    assert!(commands > 5, "only {commands} commands are named");
 }
 
 #[test]
