@@ -5,9 +5,12 @@
 
 mod commands;
 mod demo;
+mod dead_letters;
 mod http;
 mod pipeline;
+mod scan;
 mod server;
+mod trace;
 mod views;
 mod workers;
 

@@ -189,6 +189,7 @@ const fn refusal_status(refusal: Refusal) -> StatusCode {
         | Refusal::TextTooManyBytes
         | Refusal::EmptyMessage
         | Refusal::TooManyAttachments
+        | Refusal::VideoNotSupported
         | Refusal::AttachmentTypeNotSupported => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::CannotInitiate
@@ -237,6 +238,7 @@ const fn advice(refusal: Refusal) -> &'static str {
         Refusal::EmptyMessage => "write something, or add an image",
         Refusal::TooManyAttachments => "send ten images at most",
         Refusal::AttachmentTypeNotSupported => "send JPEG, PNG or GIF images by https addresses",
+        Refusal::VideoNotSupported => "Instagram takes images only; send a link instead",
         Refusal::Overloaded => "too much waits already; try again later",
     }
 }
