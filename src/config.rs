@@ -31,7 +31,8 @@ pub struct Config {
     /// Kafka's bootstrap servers; unset: the embedded broker. `DMSTREAM_KAFKA_BOOTSTRAP`.
     pub kafka_bootstrap: Option<String>,
     /// librdkafka properties passed through (security, timeouts); those that exactly-once needs are locked.
-    pub kafka_properties: BTreeMap<String, String>,
+    /// None of them is printed: passwords are among them.
+    pub kafka_properties: BTreeMap<String, Secret>,
     /// Overrides the replication of `topics.yaml`, for small clusters. `DMSTREAM_KAFKA_REPLICATION`.
     pub kafka_replication: Option<u16>,
     /// Overrides the partition count of `topics.yaml` for topics that do not exist yet. `DMSTREAM_PARTITIONS`.
