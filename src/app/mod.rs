@@ -10,6 +10,7 @@ mod http;
 mod pipeline;
 mod scan;
 mod server;
+mod settings;
 mod trace;
 mod views;
 mod workers;
@@ -78,6 +79,7 @@ pub struct App {
     /// Where HTTP is served.
     pub address: SocketAddr,
     workers: Vec<workers::Running>,
+    settings: settings::Running,
     views: Option<views::Running>,
     desk: Option<Arc<Desk>>,
     http_stop: watch::Sender<bool>,
@@ -102,6 +104,8 @@ impl App {
             .map_err(|source| Error::Listen { address: config.listen, source })?;
         let address = listener.local_addr()?;
         let settings = Arc::new(ArcSwap::from_pointee(settings_table(config)));
+        // No stage begins before this: each decision uses the value in force at its time.
+        let followed = settings::start(&broker, &settings).await?;
         let views = match config.roles().contains(&Role::Desk) {
             true => Some(views::start(broker.clone(), metrics.clone())?),
             false => None,
@@ -137,7 +141,17 @@ impl App {
         };
         let (http_stop, stopped) = watch::channel(false);
         let http = server::serve(listener, router, stopped);
-        Ok(Self { address, workers, views, desk, http_stop, http, broker, ready })
+        Ok(Self {
+            address,
+            workers,
+            settings: followed,
+            views,
+            desk,
+            http_stop,
+            http,
+            broker,
+            ready,
+        })
     }
 
     /// Waits until every worker has its lanes and the views have caught up; bounded.
@@ -177,11 +191,13 @@ impl App {
             tracing::error!("the HTTP server panicked");
         }
         let (workers, views, broker) = (self.workers, self.views, self.broker);
+        let settings = self.settings;
         let joined = tokio::task::spawn_blocking(move || {
             let ended = workers::stop(workers);
             if let Some(views) = views {
                 views.stop();
             }
+            settings.stop();
             let closed = match broker {
                 Broker::Kafka(_) => Ok(()),
                 Broker::Embedded(broker) => broker.close(),

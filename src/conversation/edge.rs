@@ -75,7 +75,8 @@ impl Read {
             | Topic::DeadLetters
             | Topic::ConversationChangelog
             | Topic::RouteChangelog
-            | Topic::SendChangelog => None,
+            | Topic::SendChangelog
+            | Topic::ProfileChangelog => None,
         }
     }
 

@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("conversation", &["domain", "topics", "broker", "engine"]),
     ("route", &["domain", "topics", "broker", "engine"]),
     ("send", &["domain", "topics", "broker", "engine", "secret", "clock"]),
+    ("profile", &["domain", "topics", "broker", "engine", "secret", "clock"]),
     ("project", &["domain", "topics", "broker"]),
     ("desk", &["domain", "topics", "broker", "clock", "secret", "project"]),
     ("simulator", &["domain", "clock", "secret"]),
