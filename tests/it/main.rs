@@ -2,10 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read the tree has nothing to say")]
 #![expect(clippy::indexing_slicing, reason = "as tests do")]
-#![expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "a test looks at some topics and passes over the rest"
-)]
 
 mod tidy;
 mod schemas;
