@@ -15,6 +15,7 @@ use serde::{Deserialize, Deserializer};
 use crate::domain::id::{AccountId, AgentId, CompanyId};
 use crate::domain::settings::{AccountSettings, CompanySettings, OutOfRange};
 use crate::secret::Secret;
+use crate::telemetry::LogFormat;
 
 /// Prefix of our environment variables.
 const ENV_PREFIX: &str = "DMSTREAM_";
@@ -30,7 +31,8 @@ pub struct Config {
     /// Kafka's bootstrap servers; unset: the embedded broker. `DMSTREAM_KAFKA_BOOTSTRAP`.
     pub kafka_bootstrap: Option<String>,
     /// librdkafka properties passed through (security, timeouts); those that exactly-once needs are locked.
-    pub kafka_properties: BTreeMap<String, String>,
+    /// None of them is printed: passwords are among them.
+    pub kafka_properties: BTreeMap<String, Secret>,
     /// Overrides the replication of `topics.yaml`, for small clusters. `DMSTREAM_KAFKA_REPLICATION`.
     pub kafka_replication: Option<u16>,
     /// Overrides the partition count of `topics.yaml` for topics that do not exist yet. `DMSTREAM_PARTITIONS`.
@@ -55,6 +57,8 @@ pub struct Config {
     pub graph_url: String,
     /// Log filter. `DMSTREAM_LOG`.
     pub log: String,
+    /// How a log line looks: `text` or `json`. `DMSTREAM_LOG_FORMAT`.
+    pub log_format: LogFormat,
     /// Our accounts; empty: every account, with the defaults.
     pub accounts: BTreeMap<AccountId, Account>,
     /// What companies choose at first.
@@ -136,6 +140,7 @@ impl Default for Config {
             admin_token: None,
             graph_url: "https://graph.instagram.com/v25.0".to_owned(),
             log: "info".to_owned(),
+            log_format: LogFormat::Text,
             accounts: BTreeMap::new(),
             companies: BTreeMap::new(),
             agents: BTreeMap::new(),

@@ -68,7 +68,8 @@ async fn serve(args: RunArgs) -> Result<ExitCode, Error> {
         config.listen = listen;
     }
     config.require_complete()?;
-    telemetry::start(&config.log).map_err(|error| Error::Failed(format!("log filter: {error}")))?;
+    telemetry::start(&config.log, config.log_format)
+        .map_err(|error| Error::Failed(format!("log filter: {error}")))?;
     let clock = Clock::System;
     let broker = open_broker(&config, &clock)?;
     let app = App::start(&config, broker, clock).await?;

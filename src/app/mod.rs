@@ -15,6 +15,7 @@ mod trace;
 mod views;
 mod workers;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use crate::domain::time::Timestamp;
 use crate::engine::worker::Surroundings;
 use crate::metrics::Metrics;
 use crate::normalize::Accounts;
+use crate::secret::Secret;
 use crate::{engine, send};
 
 pub use commands::execute;
@@ -230,11 +232,15 @@ fn open_embedded(config: &Config, clock: &Clock, dir: &Path) -> Result<Broker, E
 fn kafka_settings(config: &Config) -> KafkaSettings {
     KafkaSettings {
         topic_prefix: config.topic_prefix.clone(),
-        properties: config.kafka_properties.clone(),
+        properties: exposed(&config.kafka_properties),
         replication: config.kafka_replication,
         partitions: config.partitions,
         ..KafkaSettings::new(config.kafka_bootstrap.as_deref().unwrap_or_default())
     }
+}
+
+fn exposed(properties: &BTreeMap<String, Secret>) -> BTreeMap<String, String> {
+    properties.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect()
 }
 
 /// What administrators chose at first: the file's values, in force from the beginning.

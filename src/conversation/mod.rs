@@ -79,3 +79,5 @@ mod clock_test;
 mod report_test;
 #[cfg(test)]
 mod order_test;
+#[cfg(test)]
+mod row_test;
