@@ -29,6 +29,9 @@ pub enum Error {
     /// No such agent.
     #[error("no such agent; list them at /v1/agents")]
     AgentNotFound,
+    /// No such customer.
+    #[error("no such customer, or nothing of them is kept any more")]
+    CustomerNotFound,
     /// No such command, or its result is no longer kept.
     #[error("no result is known for this command: not yet, or no longer")]
     CommandNotFound,
@@ -135,6 +138,7 @@ impl Error {
             Self::AgentIdRequired => "AGENT_ID_REQUIRED",
             Self::NotFound => "NOT_FOUND",
             Self::AgentNotFound => "AGENT_NOT_FOUND",
+            Self::CustomerNotFound => "CUSTOMER_NOT_FOUND",
             Self::CommandNotFound => "COMMAND_NOT_FOUND",
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::MalformedJson { .. } => "MALFORMED_JSON",
@@ -164,7 +168,10 @@ impl Error {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden | Self::AdminOnly => StatusCode::FORBIDDEN,
             Self::TooManySettings => StatusCode::CONFLICT,
-            Self::NotFound | Self::AgentNotFound | Self::CommandNotFound => StatusCode::NOT_FOUND,
+            Self::NotFound
+            | Self::AgentNotFound
+            | Self::CustomerNotFound
+            | Self::CommandNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::AgentIdRequired
             | Self::MalformedJson { .. }

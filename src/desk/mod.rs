@@ -6,6 +6,7 @@
 //! | status | when                                                                            |
 //! |--------|---------------------------------------------------------------------------------|
 //! | 200    | read, or carried out (`done`)                                                   |
+//! | 307    | this customer was merged into another: read there                               |
 //! | 202    | recorded, outcome not known yet (`pending`): ask `/v1/commands/{id}`            |
 //! | 400    | not understood: JSON, field, query, id                                          |
 //! | 401    | no token, or none of ours                                                       |
@@ -27,6 +28,7 @@ mod extract;
 mod issue;
 mod conversations;
 mod agents;
+mod customers;
 mod settings;
 mod live;
 mod console;
@@ -39,6 +41,8 @@ mod world_test;
 mod api_test;
 #[cfg(test)]
 mod settings_test;
+#[cfg(test)]
+mod customers_test;
 
 use std::fmt;
 use std::sync::Arc;

@@ -12,13 +12,13 @@ use utoipa::openapi::HttpMethod;
 use crate::desk::openapi::{self, Shape};
 use crate::desk::wire::{
     AccountSettingsBody, ActBody, AgentList, AvailabilityBody, AwayBody, CloseBody, CommandAnswer,
-    CompanySettingsBody, ConversationList, MessageBody, NoteBody, NothingBody, OfferList,
-    ReplyBody, SettingsAnswer, TopicBody,
+    CompanySettingsBody, ConversationList, MergeBody, MessageBody, NoteBody, NothingBody,
+    OfferList, ReplyBody, SettingsAnswer, TopicBody,
 };
-use crate::desk::{Caller, Desk, Error, agents, console, conversations, live, settings};
+use crate::desk::{Caller, Desk, Error, agents, console, conversations, customers, live, settings};
 use crate::domain::routing::AgentSnapshot;
 use crate::domain::settings::{AccountSettings, CompanySettings};
-use crate::project::ConversationDetail;
+use crate::project::{ConversationDetail, CustomerDetail};
 
 /// Bytes of a body.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -95,6 +95,7 @@ type Handler = MethodRouter<Arc<Desk>>;
 pub(super) fn table() -> Vec<Route> {
     let mut table = about_conversations();
     table.extend(about_agents());
+    table.extend(about_customers());
     table.extend(about_settings());
     table.extend(about_the_desk());
     table
@@ -190,6 +191,37 @@ fn about_agents() -> Vec<Route> {
             "What became of a command.",
             Shape::of::<CommandAnswer>(),
             get(on::command),
+        ),
+    ]
+}
+
+fn about_customers() -> Vec<Route> {
+    use customers as on;
+    let (act, merge) = (Shape::of::<ActBody>(), Shape::of::<MergeBody>());
+    vec![
+        Route::view(
+            "/v1/customers/{id}",
+            "One with their conversations; one merged into another redirects there.",
+            Shape::of::<CustomerDetail>(),
+            get(on::one),
+        ),
+        Route::command(
+            "/v1/customers/{id}/merge",
+            "They are one person with another customer, who goes on.",
+            merge,
+            post(on::merge),
+        ),
+        Route::command(
+            "/v1/customers/{id}/unmerge",
+            "Take the last merge of this customer back.",
+            act,
+            post(on::unmerge),
+        ),
+        Route::command(
+            "/v1/customers/{id}/erase",
+            "Erase what they wrote and what is known of them; for the administrator alone.",
+            act,
+            post(on::erase),
         ),
     ]
 }

@@ -42,6 +42,7 @@ async fn what_is_set_counts_from_now_on_and_the_rest_stays() {
     assert_eq!(versions[1].settings.offer_timeout_ms, 20_000);
 }
 
+// Holds: R-4
 #[tokio::test]
 async fn what_is_to_come_is_shown_counts_at_its_moment_and_can_be_replaced() {
     let mut world = World::new(Behind::Stage).await;

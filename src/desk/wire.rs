@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::command::Refusal;
 use crate::domain::fact::{ConversationSnapshot, Status};
-use crate::domain::id::{AgentId, ClientMessageId, CommandId, CompanyId, InboxId, MessageId};
+use crate::domain::id::{
+    AgentId, ClientMessageId, CommandId, CompanyId, CustomerId, InboxId, MessageId,
+};
 use crate::domain::routing::AgentSnapshot;
 use crate::domain::settings::{AccountSettings, CompanySettings, Version};
 use crate::domain::time::Timestamp;
@@ -57,6 +59,20 @@ pub(super) struct CloseBody {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ActBody {
+    /// For whom an administrator acts.
+    #[serde(default)]
+    pub(super) agent_id: Option<AgentId>,
+}
+
+/// Into whom to merge.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MergeBody {
+    /// The customer who goes on.
+    pub(super) into: CustomerId,
+    /// Somebody made sure that they are one person.
+    #[serde(default)]
+    pub(super) confirmed: bool,
     /// For whom an administrator acts.
     #[serde(default)]
     pub(super) agent_id: Option<AgentId>,

@@ -1,4 +1,4 @@
-//! Who writes: what Instagram says of a person. Pure. Topic `customers`, key customer id.
+//! Who writes: what Instagram says of a person, and whose profiles are one. Pure. Topic `customers`.
 //!
 //! The username is not among it: it is never identity, and never stored.
 
@@ -12,13 +12,48 @@ use crate::domain::time::Timestamp;
 /// Shown until the profile is known, and where it names nobody.
 pub const PLACEHOLDER_NAME: &str = "Instagram user";
 
-/// Something known of a customer; the last record of a key counts.
+/// Something known of a customer; the last record of a key counts, a tombstone takes it back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
 pub enum CustomerRecord {
     /// What Instagram says, as last fetched.
     #[serde(rename = "customer.profile")]
     Profile(CustomerProfile),
+    /// The customer is another one: items go on there.
+    #[serde(rename = "customer.merged")]
+    Merged(CustomerMerge),
+}
+
+/// What a key of the topic stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CustomerKey {
+    /// A profile.
+    Profile(CustomerId),
+    /// A merge, by whose profile goes on elsewhere.
+    Merged(CustomerId),
+}
+
+/// Behind the customer's id in the key of a merge.
+const MERGED: &str = ":merged";
+
+impl CustomerKey {
+    /// The key as the record has it: the customer's id, for a merge with `:merged` behind it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Profile(id) => id.as_str().to_owned(),
+            Self::Merged(id) => [id.as_str(), MERGED].concat(),
+        }
+    }
+
+    /// Reads a key; `None` when it is none of ours.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.strip_suffix(MERGED) {
+            Some(id) => CustomerId::parse(id).ok().map(Self::Merged),
+            None => CustomerId::parse(text).ok().map(Self::Profile),
+        }
+    }
 }
 
 impl CustomerRecord {
@@ -27,8 +62,34 @@ impl CustomerRecord {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Profile(_) => "customer.profile",
+            Self::Merged(_) => "customer.merged",
         }
     }
+
+    /// The record's key.
+    #[must_use]
+    pub fn key(&self) -> CustomerKey {
+        match self {
+            Self::Profile(profile) => CustomerKey::Profile(profile.customer_id.clone()),
+            Self::Merged(merge) => CustomerKey::Merged(merge.customer_id.clone()),
+        }
+    }
+}
+
+/// A merge that stands; the tombstone of its key: it was taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CustomerMerge {
+    /// Whose id answers with a redirect.
+    pub customer_id: CustomerId,
+    /// Whose items go on elsewhere.
+    #[serde(flatten)]
+    pub thread: Thread,
+    /// Where they go on.
+    pub into: Thread,
+    /// Whose profile that is.
+    pub into_customer_id: CustomerId,
+    /// Since when.
+    pub merged_at: Timestamp,
 }
 
 /// A profile as last fetched. What Instagram did not say is absent.
@@ -93,6 +154,18 @@ mod tests {
         assert_eq!(keys, expected);
         assert_eq!(value["type"], record.name());
         assert_eq!(serde_json::from_value::<CustomerRecord>(value).unwrap(), record);
+    }
+
+    #[test]
+    fn a_key_tells_a_profile_from_a_merge() {
+        let id = CustomerId::parse("cu-1").unwrap();
+        for (key, text) in
+            [(CustomerKey::Profile(id.clone()), "cu-1"), (CustomerKey::Merged(id), "cu-1:merged")]
+        {
+            assert_eq!(key.text(), text);
+            assert_eq!(CustomerKey::parse(text), Some(key));
+        }
+        assert_eq!((CustomerKey::parse(""), CustomerKey::parse(":merged")), (None, None));
     }
 
     #[test]

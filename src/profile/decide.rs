@@ -6,12 +6,15 @@
 //! | wanted  | -                         | asked                                | told, if asked later          |
 //! | asking  | -                         | after the deadline: wanted, or rests | its own: rests, or wanted again |
 //!
+//! Erased, in whatever phase: forgotten, and what is under way is not told.
+//!
 //! Questions begin when woken and only then: an item's own time may lie hours back when a backlog is read, and a question
 //! must carry the time at which it begins.
 //!
 //! - P-1: between two questions lie 60 s at least.
 //! - P-2: the profile told last is that of the latest question answered with one.
-//! - P-3: an item after the rest leads to a question, whatever gets lost; in a row at most [`VAIN_MAX`] come to nothing.
+//! - P-3: of a person erased nothing is told that was asked for before.
+//! - P-4: an item after the rest leads to a question, whatever gets lost; in a row at most [`VAIN_MAX`] come to nothing.
 
 use crate::domain::customer::Profile;
 use crate::domain::time::{MINUTE_MS, SECOND_MS, Timestamp};
@@ -32,6 +35,8 @@ const ASK_START_MS: u64 = 8 * SECOND_MS;
 pub(super) enum Input {
     /// The person wrote something.
     Wrote,
+    /// What is known of the person is to be forgotten.
+    Erased,
     /// It is time to look.
     Woken,
     /// A question came to an end.
@@ -53,6 +58,8 @@ pub(super) enum Effect {
         /// Not to be begun after this moment.
         start_by: Timestamp,
     },
+    /// Say that nothing is known any more.
+    Forget,
     /// Say what Instagram said.
     Tell {
         /// When it was asked for.
@@ -85,6 +92,9 @@ pub(super) fn decide(before: &Person, input: Input, now: Timestamp) -> (Person, 
         }
         (Phase::Asking { since }, Input::Answered { asked_at, answered }) if since == asked_at => {
             settle(&mut person, (asked_at, answered), now)
+        }
+        (Phase::Resting { .. } | Phase::Wanted { .. } | Phase::Asking { .. }, Input::Erased) => {
+            Some(forget(&mut person, now))
         }
         // A question given up as lost has an answer after all.
         (
@@ -119,6 +129,19 @@ fn settle(
             None
         }
     }
+}
+
+/// What was asked for before must not be told after: it counts as older than what is known.
+fn forget(person: &mut Person, now: Timestamp) -> Effect {
+    let asked_at = match person.phase {
+        // The wish's own time may lie before the question it overtook.
+        Phase::Asking { since } => since.max(now),
+        Phase::Resting { .. } | Phase::Wanted { .. } => now,
+    };
+    person.fetched_at = person.fetched_at.max(Some(asked_at));
+    person.phase = Phase::Resting { until: asked_at.plus_ms(REST_MS) };
+    person.vain = 0;
+    Effect::Forget
 }
 
 /// Of two profiles the one asked for later counts.

@@ -1,4 +1,4 @@
-//! When a person is asked for: the rules one by one, then P-1 to P-3 under random input.
+//! When a person is asked for: the rules one by one, then P-1 to P-4 under random input.
 
 use proptest::prelude::*;
 
@@ -29,6 +29,7 @@ struct Story {
     person: Person,
     asked: Vec<u64>,
     told: Vec<(u64, String)>,
+    erased_ms: Option<u64>,
 }
 
 impl Story {
@@ -43,6 +44,10 @@ impl Story {
             Some(Effect::Tell { fetched_at, profile }) => {
                 let name = profile.name.unwrap_or_default();
                 self.told.push((fetched_at.since_ms(at(0)), name));
+            }
+            Some(Effect::Forget) => {
+                self.told.clear();
+                self.erased_ms = Some(ms);
             }
             None => (),
         }
@@ -105,6 +110,7 @@ fn after_a_refusal_nobody_is_asked_for_a_quarter_of_an_hour() {
     }
 }
 
+// Holds: R-147
 #[test]
 fn a_refusal_takes_nothing_away_and_leaves_the_old_fetch_time() {
     let mut story = Story::default();
@@ -161,6 +167,20 @@ fn of_two_answers_the_one_asked_for_later_counts() {
     assert_eq!(story.told, [(90 * SECOND_MS, "Marie".to_owned())]);
 }
 
+// Holds: R-154
+#[test]
+fn of_a_person_erased_nothing_is_told_that_was_asked_for_before() {
+    let mut story = Story::default();
+    story.writes(0);
+    story.hear(Input::Erased, 100);
+    assert_eq!(story.erased_ms, Some(100));
+    story.hear(answered(0, Ok(named("Maria"))), 300);
+    assert_eq!(story.told, []);
+    story.writes(2 * MINUTE_MS);
+    story.hear(answered(2 * MINUTE_MS, Ok(named("Maria"))), 2 * MINUTE_MS + 1);
+    assert_eq!(story.told.len(), 1, "whoever writes again is known again");
+}
+
 #[test]
 fn items_of_a_backlog_ask_once_however_far_apart_they_were() {
     let mut story = Story::default();
@@ -179,6 +199,7 @@ fn items_of_a_backlog_ask_once_however_far_apart_they_were() {
 #[derive(Debug, Clone)]
 enum Step {
     Writes,
+    Erases,
     Looks,
     /// The answer to one of the questions, some possibly lost for ever.
     Answers(usize, u8),
@@ -187,6 +208,7 @@ enum Step {
 fn step() -> impl Strategy<Value = (u64, Step)> {
     let what = prop_oneof![
         3 => Just(Step::Writes),
+        1 => Just(Step::Erases),
         3 => Just(Step::Looks),
         3 => (any::<usize>(), 0_u8..4).prop_map(|(which, how)| Step::Answers(which, how)),
     ];
@@ -204,6 +226,7 @@ proptest! {
             now_ms += pause_ms;
             match step {
                 Step::Writes => story.hear(Input::Wrote, now_ms),
+                Step::Erases => story.hear(Input::Erased, now_ms),
                 Step::Looks => story.look(now_ms),
                 Step::Answers(which, how) => {
                     let Some(asked_ms) = (!story.asked.is_empty())
@@ -222,16 +245,20 @@ proptest! {
         let rising = story.told.windows(2).all(|pair| pair[0].0 < pair[1].0);
         prop_assert!(rising, "P-2: {:?}", story.told);
 
-        // P-3: left to itself it comes to rest, and then an item leads to a question.
+        let erased_ms = story.erased_ms.unwrap_or(0);
+        let is_new = story.told.iter().all(|(asked_ms, _)| *asked_ms >= erased_ms);
+        prop_assert!(is_new, "P-3: {:?} after {}", story.told, erased_ms);
+
+        // P-4: left to itself it comes to rest, and then an item leads to a question.
         let mut looks = 0;
         while let Some(due) = PersonRow(story.person.clone()).due_at() {
             now_ms = now_ms.max(due.since_ms(at(0)));
             story.look(now_ms);
             looks += 1;
-            prop_assert!(looks <= 2 * VAIN_MAX + 2, "P-3: comes to rest");
+            prop_assert!(looks <= 2 * VAIN_MAX + 2, "P-4: comes to rest");
         }
         let before = story.asked.len();
         story.writes(now_ms + 15 * MINUTE_MS);
-        prop_assert_eq!(story.asked.len(), before + 1, "P-3");
+        prop_assert_eq!(story.asked.len(), before + 1, "P-4");
     }
 }

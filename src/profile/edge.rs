@@ -1,7 +1,8 @@
 //! The profile stage as the engine runs it: records and rows in, decisions by `decide`, profiles and questions out.
 
 use crate::broker::record::{CloudEvent, Output, Record, header};
-use crate::domain::customer::{CustomerProfile, CustomerRecord, Profile};
+use crate::domain::command::DeskWish;
+use crate::domain::customer::{CustomerKey, CustomerProfile, CustomerRecord, Profile};
 use crate::domain::derive::{customer_id, event_id};
 use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
@@ -12,12 +13,12 @@ use crate::profile::decide::{Effect, Input, decide};
 use crate::profile::row::{Person, PersonRow};
 use crate::topics::Topic;
 
-/// What the stage reads.
-pub const INPUTS: [Topic; 1] = [Topic::EventsNormalized];
+/// What the stage reads: who writes, and who is to be forgotten.
+pub const INPUTS: [Topic; 2] = [Topic::EventsNormalized, Topic::DeskCommands];
 
 const SOURCE: &str = "/dmstream/profile";
 
-/// The profile stage. Reads `events.normalized`, writes `customers`.
+/// The profile stage. Reads `events.normalized` and `desk.commands`, writes `customers`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ProfileStage;
 
@@ -37,6 +38,11 @@ impl ProfileStage {
             }
             Some(Effect::Tell { fetched_at, profile }) => {
                 if let Some(output) = told(thread, (fetched_at, profile), context.now())? {
+                    context.emit(output);
+                }
+            }
+            Some(Effect::Forget) => {
+                if let Some(output) = forgotten(thread, context.now())? {
                     context.emit(output);
                 }
             }
@@ -61,13 +67,11 @@ impl Stage for ProfileStage {
         record: &Record,
         context: &mut Context<'_, Self>,
     ) -> Result<Exit, StateError> {
-        if !is_inbound(record.headers.text(header::TYPE)) {
-            return Ok(Exit::Skipped("not_inbound"));
-        }
+        let Some(input) = input_of(record) else { return Ok(Exit::Skipped("not_inbound")) };
         let Some(thread) = record.key.as_deref().and_then(thread_of) else {
             return Ok(Exit::Skipped("no_thread"));
         };
-        let is_wanted = Self::hear(&thread, Input::Wrote, context)?;
+        let is_wanted = Self::hear(&thread, input, context)?;
         Ok(if is_wanted { Exit::Emitted } else { Exit::Skipped("coalesced") })
     }
 
@@ -92,9 +96,13 @@ impl Stage for ProfileStage {
     }
 }
 
-/// What a person sends: messages, story replies, mentions, and buttons tapped.
-fn is_inbound(kind: Option<&str>) -> bool {
-    matches!(kind, Some("message.received" | "postback.received"))
+/// What a person sends (messages, story replies, mentions, buttons tapped), and the wish to forget them.
+fn input_of(record: &Record) -> Option<Input> {
+    let kind = record.headers.text(header::TYPE)?;
+    if record.topic == Topic::DeskCommands {
+        return (kind == DeskWish::Erase.name()).then_some(Input::Erased);
+    }
+    matches!(kind, "message.received" | "postback.received").then_some(Input::Wrote)
 }
 
 fn thread_of(key: &[u8]) -> Option<Thread> {
@@ -111,10 +119,10 @@ fn told(
     let (Ok(customer_id), Ok(id)) = (customer_id(thread), event_id(&["profile", &key, &at])) else {
         return Ok(None);
     };
-    let key = customer_id.as_str().to_owned();
     let thread = thread.clone();
     let record =
         CustomerRecord::Profile(CustomerProfile { customer_id, thread, fetched_at, profile });
+    let key = record.key().text();
     let event = CloudEvent {
         id: id.as_str(),
         kind: record.name(),
@@ -123,4 +131,16 @@ fn told(
         traceparent: None,
     };
     Output::event(Topic::Customers, &key, &event, &record).map(Some)
+}
+
+/// The tombstone of a profile.
+fn forgotten(thread: &Thread, now: Timestamp) -> Result<Option<Output>, serde_json::Error> {
+    let (key, at) = (thread.key(), now.as_ms().to_string());
+    let ids = (customer_id(thread), event_id(&["profile forgotten", &key, &at]));
+    let (Ok(customer_id), Ok(id)) = ids else { return Ok(None) };
+    let (id, kind, source, time) = (id.as_str(), "customer.profile", SOURCE, now);
+    let event = CloudEvent { id, kind, source, time, traceparent: None };
+    let key = CustomerKey::Profile(customer_id).text();
+    let gone = Output::event(Topic::Customers, &key, &event, &())?;
+    Ok(Some(Output { value: None, ..gone }))
 }

@@ -133,3 +133,21 @@ fn a_refused_person_and_a_lost_question_cost_nothing_but_the_profile() {
     let step = stage.complete(&again, Ok(maria()), AT + 121 * SECOND_MS);
     assert_eq!(step.outputs.len(), 1);
 }
+
+// Holds: R-154
+#[test]
+fn whoever_is_erased_is_forgotten_whatever_is_under_way() {
+    let mut stage = Stage::new();
+    stage.apply(&record("message.received", "1784:9", AT));
+    let [call] = stage.fire(AT + 1).try_into().unwrap();
+    let erase = Record { topic: Topic::DeskCommands, ..record("erase", "1784:9", AT) };
+    let step = stage.0.apply(&erase).unwrap();
+    let [gone] = step.outputs.try_into().unwrap();
+    let customer = customer_id(&call.thread).unwrap();
+    assert_eq!((gone.topic, gone.key.as_slice()), (Topic::Customers, customer.as_str().as_bytes()));
+    assert_eq!(gone.value, None);
+    let late = stage.complete(&call, Ok(maria()), AT + 300);
+    assert_eq!(late.outputs.len(), 0, "what was asked for before is not told after");
+    let reply = Record { topic: Topic::DeskCommands, ..record("reply", "1784:9", AT) };
+    assert_eq!(stage.apply(&reply), Some(Exit::Skipped("not_inbound")));
+}

@@ -94,6 +94,7 @@ mod tests {
 
     use super::*;
 
+    // Holds: R-13
     #[test]
     fn a_profile_is_what_instagram_says_and_what_it_leaves_out_is_absent() {
         // From Meta's page on the User Profile API; the username is there and goes nowhere.

@@ -7,16 +7,18 @@ use serde::de::DeserializeOwned;
 use crate::broker::NextOffsets;
 use crate::broker::record::Record;
 use crate::domain::command::CommandResult;
-use crate::domain::customer::CustomerRecord;
+use crate::domain::customer::{CustomerKey, CustomerRecord};
+use crate::domain::derive::customer_id;
 use crate::domain::fact::{ConversationSnapshot, Fact, FactBody};
 use crate::domain::id::{AgentId, CommandId, CompanyId, ConversationId, CustomerId};
 use crate::domain::routing::AgentSnapshot;
 use crate::domain::thread::Thread;
 use crate::project::fold::{fold, fold_snapshot};
+use crate::project::kin::Kin;
 use crate::project::people::People;
 use crate::project::row::ThreadRow;
 use crate::project::shelf::{Cursor, Filter, Page, Shelves, place_of};
-use crate::project::view::{Change, ChangeKind};
+use crate::project::view::{Change, ChangeKind, CustomerView};
 use crate::topics::Topic;
 
 /// What the views are folded from; read each from its beginning, or from `Views::positions`.
@@ -65,6 +67,8 @@ pub(crate) struct Board {
     conversations: BTreeMap<ConversationId, Thread>,
     shelves: Shelves,
     pub(crate) people: People,
+    kin: Kin,
+    customers: BTreeMap<CustomerId, Thread>,
     agents: BTreeMap<(CompanyId, AgentId), AgentSnapshot>,
     results: BTreeMap<CommandId, CommandResult>,
     results_in_order: VecDeque<CommandId>,
@@ -80,6 +84,8 @@ impl Board {
             conversations: BTreeMap::new(),
             shelves: Shelves::default(),
             people: People::default(),
+            kin: Kin::default(),
+            customers: BTreeMap::new(),
             agents: BTreeMap::new(),
             results: BTreeMap::new(),
             results_in_order: VecDeque::new(),
@@ -124,6 +130,33 @@ impl Board {
     pub(crate) fn snapshot_of(&self, id: &ConversationId) -> Option<&ConversationSnapshot> {
         let (_, row) = self.thread_of(id)?;
         row.conversations.get(id).map(|conversation| &conversation.snapshot)
+    }
+
+    /// The thread of a customer, whatever of them is known.
+    pub(crate) fn thread_of_customer(&self, id: &CustomerId) -> Option<&Thread> {
+        let known = self.customers.get(id).or_else(|| self.people.thread_of(id));
+        known.or_else(|| self.kin.thread_of(id))
+    }
+
+    /// Where a thread's items go on, and that thread with all that were merged into it.
+    pub(crate) fn family_of<'a>(&'a self, thread: &'a Thread) -> (&'a Thread, Vec<Thread>) {
+        let home = self.kin.home_of(thread);
+        (home, self.kin.family(home))
+    }
+
+    /// The conversations of a thread, newest item first.
+    pub(crate) fn conversations_of(&self, thread: &Thread) -> Vec<&ConversationSnapshot> {
+        let rows = self.threads.get(thread).into_iter().flat_map(|row| row.conversations.values());
+        let mut snapshots: Vec<_> = rows.map(|row| &row.snapshot).collect();
+        snapshots.sort_by_key(|snapshot| std::cmp::Reverse(place_of(snapshot)));
+        snapshots
+    }
+
+    /// Who writes in a conversation, as one customer with all their threads.
+    pub(crate) fn customer_of(&self, snapshot: &ConversationSnapshot) -> CustomerView {
+        let (home, family) = self.family_of(&snapshot.thread);
+        let id = customer_id(home).unwrap_or_else(|_unlikely| snapshot.customer_id.clone());
+        self.people.shown(id, &family, &snapshot.display_name)
     }
 
     /// A stretch of at most `limit` conversations after `cursor`.
@@ -179,7 +212,14 @@ impl Board {
         for conversation in before.conversations.values() {
             self.shelves.take(&conversation.snapshot);
         }
+        let gone: Vec<ConversationId> = before.conversations.keys().cloned().collect();
         let after = change(before);
+        for id in gone.iter().filter(|id| !after.conversations.contains_key(*id)) {
+            self.conversations.remove(id);
+        }
+        if let Ok(customer) = customer_id(thread) {
+            self.customers.insert(customer, thread.clone());
+        }
         for (id, conversation) in &after.conversations {
             self.shelves.put(&conversation.snapshot);
             if !self.conversations.contains_key(id) {
@@ -202,6 +242,9 @@ impl Board {
         }
         if row.conversations.is_empty() {
             self.threads.remove(&thread);
+            if let Ok(customer) = customer_id(&thread) {
+                self.customers.remove(&customer);
+            }
         }
     }
 
@@ -220,24 +263,32 @@ impl Board {
     }
 
     fn customer_known(&mut self, record: CustomerRecord) -> Vec<Change> {
-        let CustomerRecord::Profile(profile) = record;
-        let thread = profile.thread.clone();
-        let is_new = self.people.learn(profile, self.bounds.profiles_max);
+        let bound = self.bounds.profiles_max;
+        let (thread, is_new) = match record {
+            CustomerRecord::Profile(profile) => {
+                (profile.thread.clone(), self.people.learn(profile, bound))
+            }
+            CustomerRecord::Merged(merge) => (merge.thread.clone(), self.kin.tie(merge, bound)),
+        };
         if is_new { self.shown_of(&thread) } else { Vec::new() }
     }
 
-    /// A customer's tombstone: they were deleted.
+    /// A customer's tombstone: their profile was erased, or they are their own again.
     fn forget_customer(&mut self, record: &Record) -> Result<Vec<Change>, Unreadable> {
         let key = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
-        let customer = key.and_then(|key| CustomerId::parse(key).ok()).ok_or(Unreadable)?;
-        let forgotten = self.people.forget(&customer);
+        let forgotten = match key.and_then(CustomerKey::parse).ok_or(Unreadable)? {
+            CustomerKey::Profile(customer) => self.people.forget(&customer),
+            CustomerKey::Merged(customer) => self.kin.untie(&customer),
+        };
         Ok(forgotten.map(|thread| self.shown_of(&thread)).unwrap_or_default())
     }
 
-    /// Whatever shows a thread's person: conversations and offers.
+    /// Whatever shows a thread's person: conversations, also of those they were merged into, and offers.
     fn shown_of(&self, thread: &Thread) -> Vec<Change> {
-        let row = self.threads.get(thread);
-        let conversations = row.into_iter().flat_map(|row| row.conversations.values());
+        let home = self.kin.home_of(thread);
+        let threads = [Some(thread), Some(home).filter(|home| *home != thread)];
+        let rows = threads.into_iter().flatten().filter_map(|thread| self.threads.get(thread));
+        let conversations = rows.flat_map(|row| row.conversations.values());
         let conversations = conversations.map(|row| {
             conversation_change(&row.snapshot.conversation_id, &row.snapshot.company_id)
         });

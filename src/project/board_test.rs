@@ -176,6 +176,7 @@ fn a_record_that_does_not_read_is_counted_and_passed_over() {
     assert!(views.command(&CommandId::parse("cmd-1").unwrap()).is_some());
 }
 
+// Holds: R-8
 #[test]
 fn a_name_is_shown_everywhere_once_it_is_known_and_whoever_looks_is_told() {
     let views = Views::default();

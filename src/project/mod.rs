@@ -21,6 +21,7 @@ mod fold;
 mod shown;
 mod shelf;
 mod people;
+mod kin;
 mod board;
 mod views;
 mod settings;
@@ -37,7 +38,8 @@ pub use settings::Follower;
 pub use shelf::{Cursor, Filter, Page};
 pub use shown::Look;
 pub use view::{
-    Change, ChangeKind, ConversationDetail, CustomerView, Delivery, Entry, EntryBody, EventEntry,
-    ItemEntry, NameSource, OfferView, Place, ShownReaction, ShownStory, StoryState,
+    Change, ChangeKind, ConversationDetail, CustomerDetail, CustomerPlace, CustomerView, Delivery,
+    Entry, EntryBody, EventEntry, ItemEntry, NameSource, OfferView, Place, ShownReaction,
+    ShownStory, StoryState,
 };
 pub use views::Views;

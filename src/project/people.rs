@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::customer::CustomerProfile;
+use crate::domain::customer::{CustomerProfile, Profile};
 use crate::domain::fact::ConversationSnapshot;
-use crate::domain::id::CustomerId;
+use crate::domain::id::{AccountId, CustomerId};
 use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
 use crate::project::view::{CustomerView, NameSource};
@@ -59,28 +59,37 @@ impl People {
         named
     }
 
-    /// A conversation's customer, as it is to be shown.
-    pub(crate) fn customer_of(&self, snapshot: &ConversationSnapshot) -> CustomerView {
-        let known = self.profiles.get(&snapshot.thread);
-        let profile = known.map(|known| &known.profile);
-        let name = profile.and_then(|profile| profile.name.clone());
-        let account = &snapshot.thread.account_id;
-        let where_said = |said: Option<bool>| match said {
-            Some(true) => vec![account.clone()],
-            Some(false) | None => Vec::new(),
+    /// The thread a profile was of.
+    pub(crate) fn thread_of(&self, customer: &CustomerId) -> Option<&Thread> {
+        self.threads.get(customer)
+    }
+
+    /// A customer of one or more threads, as they are to be shown; `fallback` where nobody said a name.
+    pub(crate) fn shown(
+        &self,
+        customer_id: CustomerId,
+        threads: &[Thread],
+        fallback: &str,
+    ) -> CustomerView {
+        let known: Vec<&CustomerProfile> =
+            threads.iter().filter_map(|thread| self.profiles.get(thread)).collect();
+        let name = known.iter().find_map(|known| known.profile.name.clone());
+        let accounts = |said: fn(&Profile) -> Option<bool>| -> Vec<AccountId> {
+            let who = known.iter().filter(|known| said(&known.profile) == Some(true));
+            who.map(|known| known.thread.account_id.clone()).collect()
         };
         CustomerView {
-            customer_id: snapshot.customer_id.clone(),
+            customer_id,
             name_source: match name {
                 Some(_) => NameSource::Instagram,
                 None => NameSource::Placeholder,
             },
-            display_name: name.unwrap_or_else(|| snapshot.display_name.clone()),
-            verified: profile.and_then(|profile| profile.verified),
-            follower_count: profile.and_then(|profile| profile.follower_count),
-            followed_by_accounts: where_said(profile.and_then(|p| p.followed_by_account)),
-            follows_accounts: where_said(profile.and_then(|p| p.follows_account)),
-            fetched_at: known.map(|known| known.fetched_at),
+            display_name: name.unwrap_or_else(|| fallback.to_owned()),
+            verified: known.iter().find_map(|known| known.profile.verified),
+            follower_count: known.iter().find_map(|known| known.profile.follower_count),
+            followed_by_accounts: accounts(|profile| profile.followed_by_account),
+            follows_accounts: accounts(|profile| profile.follows_account),
+            fetched_at: known.iter().map(|known| known.fetched_at).max(),
         }
     }
 
@@ -95,7 +104,7 @@ impl People {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::customer::Profile;
+    use crate::domain::customer::PLACEHOLDER_NAME;
     use crate::project::fixture_test::{CONVERSATION, snapshot, thread};
 
     fn profile(person: &str, fetched_ms: u64, name: Option<&str>) -> CustomerProfile {
@@ -127,28 +136,45 @@ mod tests {
         assert_eq!(people.name_of(&thread("9001")), None);
     }
 
+    // Holds
     #[test]
     fn what_is_shown_of_a_customer_is_what_instagram_said_and_no_more() {
         let mut people = People::default();
         let unnamed = snapshot(CONVERSATION, 1);
-        let shown = people.customer_of(&unnamed);
-        assert_eq!(shown.display_name, unnamed.display_name);
+        let threads = [thread("9001"), Thread { account_id: other(), ..thread("9002") }];
+        let show =
+            |people: &People| people.shown(unnamed.customer_id.clone(), &threads, PLACEHOLDER_NAME);
+        let shown = show(&people);
+        assert_eq!(shown.display_name, "Instagram user");
         assert_eq!(shown.name_source, NameSource::Placeholder);
         assert_eq!((shown.verified, shown.follower_count, shown.fetched_at), (None, None, None));
         assert_eq!((shown.followed_by_accounts.len(), shown.follows_accounts.len()), (0, 0));
 
         people.learn(profile("9001", 20, Some("Marie")), 9);
-        let shown = people.customer_of(&unnamed);
-        assert_eq!(
-            (shown.display_name.as_str(), shown.name_source),
-            ("Marie", NameSource::Instagram)
-        );
+        let shown = show(&people);
+        assert_eq!(shown.display_name, "Marie");
+        assert_eq!(shown.name_source, NameSource::Instagram);
         assert_eq!((shown.verified, shown.follower_count), (Some(true), Some(7)));
         assert_eq!(shown.fetched_at, Some(Timestamp::from_ms(20)));
-        let account = &unnamed.thread.account_id;
-        assert_eq!(shown.follows_accounts.iter().collect::<Vec<_>>(), [account], "R-146 [E]");
-        assert_eq!(shown.followed_by_accounts, [], "R-146 [D]");
+        assert_eq!(names(&shown.follows_accounts), ["1784"], "[E]");
+        assert_eq!(shown.followed_by_accounts.len(), 0, "[D]");
         assert_eq!(people.named(&unnamed).display_name, "Marie");
+
+        let second =
+            CustomerProfile { thread: threads[1].clone(), ..profile("9002", 30, Some("M")) };
+        people.learn(second, 9);
+        let shown = show(&people);
+        assert_eq!(shown.display_name, "Marie", "of several threads the first names them");
+        assert_eq!(names(&shown.follows_accounts), ["1784", "1999"]);
+        assert_eq!(shown.fetched_at, Some(Timestamp::from_ms(30)));
+
+        fn names(accounts: &[AccountId]) -> Vec<&str> {
+            accounts.iter().map(AccountId::as_str).collect()
+        }
+
+        fn other() -> AccountId {
+            AccountId::parse("1999").unwrap()
+        }
     }
 
     #[test]

@@ -3,13 +3,13 @@
 //! Expiry is checked on read: a story is gone the moment its day is over, whether or not a fact says so yet.
 
 use crate::domain::event::{ContentKind, Direction};
+use crate::domain::fact::ConversationSnapshot;
 use crate::domain::outbound::FailureCode;
 use crate::domain::time::Timestamp;
-use crate::project::people::People;
 use crate::project::row::{ConversationRow, EntryRow, EntryRowBody, ItemRow, Part, Parts};
 use crate::project::view::{
-    ConversationDetail, Delivery, Entry, EntryBody, EventEntry, ItemEntry, ShownReaction,
-    ShownStory, StoryState,
+    ConversationDetail, CustomerView, Delivery, Entry, EntryBody, EventEntry, ItemEntry,
+    ShownReaction, ShownStory, StoryState,
 };
 
 ///
@@ -33,11 +33,14 @@ pub struct Look {
 /// A conversation as it is to be shown.
 pub(crate) fn shown(
     row: &ConversationRow,
-    people: &People,
+    customer: CustomerView,
     read_up_to_at: Option<Timestamp>,
     look: Look,
 ) -> ConversationDetail {
-    let conversation = people.named(&row.snapshot);
+    let conversation = ConversationSnapshot {
+        display_name: customer.display_name.clone(),
+        ..row.snapshot.clone()
+    };
     let last_outbound = row.entries.iter().rev().find(|entry| is_outbound(entry));
     let read = last_outbound.is_some_and(|last| {
         delivery_of(last) == Some(Delivery::Sent)
@@ -61,13 +64,7 @@ pub(crate) fn shown(
         },
     };
     let items = row.entries.iter().map(show).collect();
-    ConversationDetail {
-        conversation,
-        customer: people.customer_of(&row.snapshot),
-        items,
-        omitted: row.omitted,
-        read,
-    }
+    ConversationDetail { conversation, customer, items, omitted: row.omitted, read }
 }
 
 fn shown_item(item: &ItemRow, name: &str, read: bool, look: Look) -> ItemEntry {

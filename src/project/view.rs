@@ -5,7 +5,9 @@ use serde::Serialize;
 
 use crate::domain::event::{Attachment, ContentKind, Direction};
 use crate::domain::fact::ConversationSnapshot;
-use crate::domain::id::{AccountId, AgentId, CompanyId, CustomerId, ItemId, MessageId};
+use crate::domain::id::{
+    AccountId, AgentId, CompanyId, ConversationId, CustomerId, ItemId, MessageId,
+};
 use crate::domain::outbound::FailureCode;
 use crate::domain::routing::OfferSnapshot;
 use crate::domain::thread::Thread;
@@ -48,6 +50,17 @@ pub struct CustomerView {
     /// When Instagram was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fetched_at: Option<Timestamp>,
+}
+
+/// A customer with their conversations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct CustomerDetail {
+    /// Who.
+    pub customer: CustomerView,
+    /// Customers whose profiles go on here; their ids answer with a redirect.
+    pub merged: Vec<CustomerId>,
+    /// Of all their threads, newest item first.
+    pub conversations: Vec<ConversationSnapshot>,
 }
 
 /// Where a name is from. Source: desk rule R-8.
@@ -215,6 +228,21 @@ pub struct Place {
     pub thread: Thread,
     /// Whose agents.
     pub company_id: CompanyId,
+}
+
+/// Where a customer belongs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomerPlace {
+    /// Their own thread.
+    pub thread: Thread,
+    /// Whose agents; `None` without a conversation.
+    pub company_id: Option<CompanyId>,
+    /// Their own newest conversation.
+    pub conversation_id: Option<ConversationId>,
+    /// As whom they go on, when they were merged.
+    pub moved_to: Option<CustomerId>,
+    /// Every thread that is theirs, their own first.
+    pub threads: Vec<Thread>,
 }
 
 /// A notice that a view changed; what it says now is to be read again.

@@ -149,6 +149,7 @@ mod tests {
         SettingsRecord::Company { company_id: company(), versions: versions.collect() }
     }
 
+    // Holds: R-4
     #[test]
     fn a_decision_uses_the_value_in_force_at_its_time() {
         let account = AccountId::parse("1784").unwrap();
