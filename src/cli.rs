@@ -53,6 +53,9 @@ pub enum Command {
         #[arg(long, default_value = "http://127.0.0.1:8080/livez")]
         url: String,
     },
+    /// Measure the program against what limits it, side by side, on this machine.
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// JSON Schemas of the public records, as generated from the code.
     #[command(subcommand)]
     Schemas(SchemasCommand),
@@ -140,6 +143,31 @@ pub enum TopicsCommand {
 pub enum DeadLettersCommand {
     /// One line each: reason, source topic, partition, offset, time, size. Never the content.
     List(ConfigArgs),
+}
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Normalizing against parsing the same JSON alone.
+    Normalize(BenchArgs),
+    /// Durable ingress against the same HTTP server without a broker.
+    Ingress(BenchArgs),
+    /// Raw webhooks to routing decisions against a transactional pass-through over the same hops.
+    Pipeline(BenchArgs),
+}
+
+/// How to measure.
+#[derive(Debug, Clone, Args)]
+pub struct BenchArgs {
+    /// Kafka to measure on; topics are made and removed again.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub kafka: Option<String>,
+    /// Records a run.
+    #[arg(long, default_value_t = 100_000)]
+    pub records: u32,
+    /// Runs; medians are printed.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=50))]
+    pub runs: u32,
 }
 
 /// What to do with schemas.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{App, Error, demo, kafka_settings, open_broker};
+use super::{App, Error, bench, demo, kafka_settings, open_broker};
 use crate::broker::kafka::KafkaBroker;
 use crate::broker::record::{Record, header, rfc3339};
 use crate::broker::{Broker, NextOffsets, PollBounds};
@@ -51,6 +51,7 @@ fn run(command: Command) -> Result<ExitCode, Error> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Health { url } => runtime()?.block_on(health(&url)),
+        Command::Bench(command) => bench::measure(&command),
         Command::Schemas(SchemasCommand::Write { dir }) => write_schemas(&dir),
     }
 }
