@@ -36,7 +36,7 @@ use crate::telemetry;
 ///
 /// When it cannot be measured; no figure is an error.
 pub(super) fn measure(command: &BenchCommand) -> Result<ExitCode, Error> {
-    telemetry::start("error").map_err(|error| Error::Failed(format!("log filter: {error}")))?;
+    telemetry::start("error,rdkafka=off,librdkafka=off").map_err(|error| Error::Failed(format!("log filter: {error}")))?;
     match command {
         BenchCommand::Normalize(args) => normalize::measure(args)?,
         BenchCommand::Ingress(args) => ingress::measure(args)?,
