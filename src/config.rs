@@ -15,6 +15,7 @@ use serde::{Deserialize, Deserializer};
 use crate::domain::id::{AccountId, AgentId, CompanyId};
 use crate::domain::settings::{AccountSettings, CompanySettings};
 use crate::secret::Secret;
+use crate::telemetry::LogFormat;
 
 /// Prefix of our environment variables.
 const ENV_PREFIX: &str = "DMSTREAM_";
@@ -55,6 +56,8 @@ pub struct Config {
     pub graph_url: String,
     /// Log filter. `DMSTREAM_LOG`.
     pub log: String,
+    /// How a log line looks: `text` or `json`. `DMSTREAM_LOG_FORMAT`.
+    pub log_format: LogFormat,
     /// Our accounts; empty: every account, with the defaults.
     pub accounts: BTreeMap<AccountId, Account>,
     /// What companies choose at first.
@@ -127,6 +130,7 @@ impl Default for Config {
             admin_token: None,
             graph_url: "https://graph.instagram.com/v25.0".to_owned(),
             log: "info".to_owned(),
+            log_format: LogFormat::Text,
             accounts: BTreeMap::new(),
             companies: BTreeMap::new(),
             agents: BTreeMap::new(),

@@ -6,9 +6,12 @@
 mod bench;
 mod commands;
 mod demo;
+mod dead_letters;
 mod http;
 mod pipeline;
+mod scan;
 mod server;
+mod trace;
 mod views;
 mod workers;
 

@@ -10,7 +10,7 @@ use crate::domain::fact::{FactBody, Fulfilment, Initiator};
 use crate::domain::time::Timestamp;
 
 /// The one due first; the earlier wins.
-fn earlier(one: Option<Due>, other: Due) -> Due {
+pub(super) fn earlier(one: Option<Due>, other: Due) -> Due {
     one.filter(|one| one.due_at <= other.due_at).unwrap_or(other)
 }
 
@@ -21,7 +21,8 @@ impl Turn<'_> {
         let target_ms = self.account(since).account_sla_ms.unwrap_or(company.inbox_sla_ms);
         let share_ms = target_ms.saturating_mul(u64::from(company.sla_due_soon_permille)) / 1000;
         let due_at = since.plus_ms(target_ms);
-        let soon_at = (self.at <= due_at).then(|| due_at.minus_ms(share_ms));
+        // What is late at its arrival is not announced as near.
+        let soon_at = (self.world.now <= due_at).then(|| due_at.minus_ms(share_ms));
         Due { since, due_at, soon_at, breached: false }
     }
 
@@ -53,6 +54,16 @@ impl Turn<'_> {
             let (at, due_at) = (occurred_at, due.due_at);
             self.tell(Initiator::Customer, at, FactBody::SlaStarted { due_at });
         }
+    }
+
+    /// A customer waits who waited on another thread before.
+    pub(super) fn wait_until(&mut self, due: Due, at: Timestamp) {
+        let Some(contact) = self.contact_mut() else { return };
+        if contact.due.is_some_and(|running| running.due_at <= due.due_at) {
+            return;
+        }
+        contact.due = Some(due);
+        self.tell(Initiator::System, at, FactBody::SlaStarted { due_at: due.due_at });
     }
 
     /// A reply was sent: clears for now what it answers.

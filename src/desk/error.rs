@@ -189,6 +189,7 @@ const fn refusal_status(refusal: Refusal) -> StatusCode {
         | Refusal::TextTooManyBytes
         | Refusal::EmptyMessage
         | Refusal::TooManyAttachments
+        | Refusal::VideoNotSupported
         | Refusal::AttachmentTypeNotSupported => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::CannotInitiate
@@ -202,7 +203,11 @@ const fn refusal_status(refusal: Refusal) -> StatusCode {
         | Refusal::AutomationWindowExpired
         | Refusal::NotAvailable
         | Refusal::AtMaximum
-        | Refusal::NotLoggedIn => StatusCode::CONFLICT,
+        | Refusal::NotLoggedIn
+        | Refusal::NotConfirmed
+        | Refusal::CustomerMerged
+        | Refusal::CannotMerge
+        | Refusal::CannotUnmerge => StatusCode::CONFLICT,
     }
 }
 
@@ -224,11 +229,16 @@ const fn advice(refusal: Refusal) -> &'static str {
         Refusal::NotAvailable => "become available first",
         Refusal::AtMaximum => "finish a conversation first: this is the maximum",
         Refusal::NotLoggedIn => "log in first",
+        Refusal::NotConfirmed => "make sure they are one person, then send `confirmed`",
+        Refusal::CustomerMerged => "this profile is merged into another; go there",
+        Refusal::CannotMerge => "these two profiles cannot be merged",
+        Refusal::CannotUnmerge => "only the last merge can be taken back",
         Refusal::TextTooLong => "shorten the text to 640 characters",
         Refusal::TextTooManyBytes => "shorten the text to 1000 bytes",
         Refusal::EmptyMessage => "write something, or add an image",
         Refusal::TooManyAttachments => "send ten images at most",
         Refusal::AttachmentTypeNotSupported => "send JPEG, PNG or GIF images by https addresses",
+        Refusal::VideoNotSupported => "Instagram takes images only; send a link instead",
         Refusal::Overloaded => "too much waits already; try again later",
     }
 }
