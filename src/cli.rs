@@ -182,6 +182,34 @@ pub enum BenchCommand {
     Ingress(BenchArgs),
     /// Raw webhooks to routing decisions against a transactional pass-through over the same hops.
     Pipeline(BenchArgs),
+    /// From a webhook's answer to its routing decision, at half load.
+    Latency(LatencyArgs),
+    /// Lanes back from an empty disk against reading the changelog alone, and after kill -9.
+    Restore(StateArgs),
+    /// Throughput and memory with many conversations against a hundredth of them.
+    State(StateArgs),
+}
+
+/// How to measure latency.
+#[derive(Debug, Clone, Args)]
+pub struct LatencyArgs {
+    /// Where and how much.
+    #[command(flatten)]
+    pub bench: BenchArgs,
+    /// Webhooks a second; half of what this machine bears when not given.
+    #[arg(long)]
+    pub rate: Option<u32>,
+}
+
+/// How to measure with many conversations.
+#[derive(Debug, Clone, Args)]
+pub struct StateArgs {
+    /// Where and how much.
+    #[command(flatten)]
+    pub bench: BenchArgs,
+    /// How many conversations; 1,000,000 for restore and 5,000,000 for state when not given.
+    #[arg(long)]
+    pub conversations: Option<u32>,
 }
 
 /// How to measure.

@@ -28,8 +28,8 @@ pub(super) fn measure(args: &BenchArgs) -> Result<(), Error> {
     let cluster = super::cluster(args)?;
     let (mut ours, mut limit) = (Side::default(), Side::default());
     let prefix = pipeline::prefix();
-    let mut product = Product::set_up(&cluster, &prefix, &[Role::Ingress])?;
-    let address = product.start()?;
+    let mut product = Product::set_up(&cluster, &prefix)?;
+    let address = product.start(&[Role::Ingress])?;
     let bar = progress(u64::from(args.runs) * 2, "posting");
     for _ in 0..args.runs {
         limit.add(without_broker(args.records)?);

@@ -41,12 +41,34 @@ pub(super) struct Webhook {
 pub(super) struct Load {
     people: u32,
     began_at: Timestamp,
+    /// Number of the first person.
+    first: u32,
+    /// Everybody writes all they have to say before the next one begins.
+    in_turn: bool,
+    /// Messages of earlier rounds by the same people.
+    earlier: u32,
 }
 
 impl Load {
     /// `people` who begin to write at `began_at`.
     pub(super) const fn new(people: u32, began_at: Timestamp) -> Self {
-        Self { people: if people == 0 { 1 } else { people }, began_at }
+        let people = if people == 0 { 1 } else { people };
+        Self { people, began_at, first: 0, in_turn: false, earlier: 0 }
+    }
+
+    /// The same with other people, numbered from `first`, each of whom writes all messages before the next one begins.
+    pub(super) const fn one_after_the_other(self, first: u32) -> Self {
+        Self { first, in_turn: true, ..self }
+    }
+
+    /// The same people again: other messages.
+    pub(super) const fn round(self, round: u32) -> Self {
+        Self { earlier: round.wrapping_mul(100_000_007), ..self }
+    }
+
+    /// Who writes.
+    pub(super) fn people(&self) -> impl Iterator<Item = u32> + use<> {
+        self.first..self.first.saturating_add(self.people)
     }
 
     /// As many people as it takes to write `records` messages.
@@ -57,8 +79,10 @@ impl Load {
     /// Who writes the `n`-th message.
     pub(super) fn person(&self, n: u32) -> u32 {
         // Coprime with most numbers of people: neighbours in the log are strangers.
-        let spread = u64::from(n) * 7_919 % u64::from(self.people);
-        u32::try_from(spread).unwrap_or(0)
+        let spread = u64::from(n) * 7_919;
+        let place = if self.in_turn { u64::from(n / MESSAGES_PER_PERSON) } else { spread };
+        let place = u32::try_from(place % u64::from(self.people)).unwrap_or(0);
+        self.first.saturating_add(place)
     }
 
     /// The thread of a person.
@@ -73,7 +97,8 @@ impl Load {
     pub(super) fn webhook(&self, n: u32) -> Result<Webhook, Error> {
         let thread = Self::thread(self.person(n))?;
         let at = Timestamp::from_ms(self.began_at.as_ms() + u64::from(n) / 8);
-        let digest = xxh3_128(&[n.to_be_bytes(), self.people.to_be_bytes()].concat());
+        let digest =
+            xxh3_128(&[n, self.people, self.first, self.earlier].map(u32::to_be_bytes).concat());
         let mid = format!("aWdfZAG1faXRlbToxOklHTWVzc2FnZAUlE{digest:032x}{:032x}", !digest);
         let mid = MessageId::parse(&mid).map_err(|error| Error::Failed(error.to_string()))?;
         let phrases = PHRASES.iter().cycle();

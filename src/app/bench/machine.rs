@@ -1,4 +1,4 @@
-//! What the system says about this process: processor time and resident memory. Linux; nothing elsewhere.
+//! What the system says about processes: processor time, resident memory, room on disk. Linux; nothing elsewhere.
 
 use std::fs;
 use std::path::Path;
@@ -23,4 +23,15 @@ pub(super) fn resident_mib(id: u32) -> Option<f64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: f64 = line.split_whitespace().next()?.parse().ok()?;
     Some(kib / 1024.0)
+}
+
+/// Bytes of all files under a directory; zero where it is not there.
+pub(super) fn bytes_under(dir: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(dir) else { return 0 };
+    let mut sum = 0;
+    for entry in entries.flatten() {
+        let Ok(about) = entry.metadata() else { continue };
+        sum += if about.is_dir() { bytes_under(&entry.path()) } else { about.len() };
+    }
+    sum
 }

@@ -8,9 +8,14 @@
 //! | normalize | normalizing webhooks                   | parsing the same JSON alone                           |
 //! | ingress   | HTTP, signature, durable append        | HTTP and signature                                    |
 //! | pipeline  | raw webhooks to routing decisions      | the same records copied in transactions over the hops |
+//! | latency   | webhook answered to decision readable  | none: milliseconds, at half load                      |
+//! | restore   | lanes back from an empty disk          | reading the changelog alone                           |
+//! | state     | many conversations                     | a hundredth of them                                   |
 
 mod cluster;
+mod filled;
 mod ingress;
+mod latency;
 mod load;
 mod machine;
 mod normalize;
@@ -19,6 +24,8 @@ mod pipeline;
 mod post;
 mod product;
 mod report;
+mod restore;
+mod state;
 mod watch;
 
 use std::io::Write;
@@ -28,7 +35,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Error;
 use crate::cli::{BenchArgs, BenchCommand};
-use crate::telemetry;
+use crate::telemetry::{self, LogFormat};
 
 /// Measures what was asked for and prints a table.
 ///
@@ -36,11 +43,15 @@ use crate::telemetry;
 ///
 /// When it cannot be measured; no figure is an error.
 pub(super) fn measure(command: &BenchCommand) -> Result<ExitCode, Error> {
-    telemetry::start("error,rdkafka=off,librdkafka=off").map_err(|error| Error::Failed(format!("log filter: {error}")))?;
+    telemetry::start("off", LogFormat::Text)
+        .map_err(|error| Error::Failed(format!("log filter: {error}")))?;
     match command {
         BenchCommand::Normalize(args) => normalize::measure(args)?,
         BenchCommand::Ingress(args) => ingress::measure(args)?,
         BenchCommand::Pipeline(args) => pipeline::measure(args)?,
+        BenchCommand::Latency(args) => latency::measure(args)?,
+        BenchCommand::Restore(args) => restore::measure(args)?,
+        BenchCommand::State(args) => state::measure(args)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -10,8 +10,8 @@
 //! lingering and isolation are the product's. It decides nothing, keeps nothing, and shares nothing with the product but
 //! the client library.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
@@ -70,15 +70,18 @@ pub(super) struct PassThrough {
 }
 
 impl PassThrough {
-    /// Starts a thread a hop.
+    /// Starts a thread a hop, the last first; each when those after it have their partitions.
     pub(super) fn start(cluster: &Cluster, prefix: &str, hops: Vec<Hop>) -> Result<Self, Error> {
         let stop = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::new();
-        for hop in hops {
+        for hop in hops.into_iter().rev() {
             let (cluster, stop) = (cluster.clone(), Arc::clone(&stop));
             let id = format!("{prefix}{}", hop.name);
             let thread = std::thread::Builder::new().name(hop.name.clone());
-            threads.push(thread.spawn(move || run(&cluster, &id, &hop, &stop))?);
+            let (ready, is_ready) = mpsc::channel();
+            threads.push(thread.spawn(move || run(&cluster, &id, &hop, (&stop, &ready)))?);
+            let late = |_| Error::Failed("a hop did not join its group".to_owned());
+            is_ready.recv_timeout(WITHIN).map_err(late)?;
         }
         Ok(Self { stop, hops: threads })
     }
@@ -128,7 +131,12 @@ struct Copier<'a> {
     scratch: Vec<u8>,
 }
 
-fn run(cluster: &Cluster, id: &str, hop: &Hop, stop: &AtomicBool) -> Result<(), Error> {
+fn run(
+    cluster: &Cluster,
+    id: &str,
+    hop: &Hop,
+    (stop, ready): (&AtomicBool, &mpsc::Sender<()>),
+) -> Result<(), Error> {
     let mut config = cluster.writing();
     config.set("transactional.id", id).set("transaction.timeout.ms", "15000");
     let count = Count {
@@ -144,8 +152,12 @@ fn run(cluster: &Cluster, id: &str, hop: &Hop, stop: &AtomicBool) -> Result<(), 
     let inputs: Vec<&str> = hop.inputs.iter().map(String::as_str).collect();
     consumer.subscribe(&inputs).map_err(|error| failed(&error))?;
     let mut copier = Copier { producer, hop, sent: 0, seen: 0.0, scratch: Vec::new() };
+    let mut joined = false;
     while !stop.load(Ordering::Relaxed) {
         copier.turn(&consumer)?;
+        if !joined && consumer.assignment().is_ok_and(|owned| owned.count() > 0) {
+            joined = ready.send(()).is_ok();
+        }
     }
     Ok(())
 }

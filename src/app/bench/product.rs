@@ -1,5 +1,6 @@
 //! The product as it is measured: its stages started in this process, as `dmstream run` starts them.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
@@ -21,22 +22,21 @@ pub(super) const APP_SECRET: &str = "bench-secret";
 pub(super) struct Product {
     pub(super) config: Config,
     runtime: Runtime,
-    app: Option<App>,
+    apps: Vec<App>,
     /// Goes away with it.
     _dir: tempfile::TempDir,
 }
 
 impl Product {
     /// One that has not started: its topics are there, empty.
-    pub(super) fn set_up(cluster: &Cluster, prefix: &str, roles: &[Role]) -> Result<Self, Error> {
+    pub(super) fn set_up(cluster: &Cluster, prefix: &str) -> Result<Self, Error> {
         let dir = tempfile::Builder::new().prefix("dmstream-bench-").tempdir()?;
         let config = Config {
-            listen: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             data_dir: dir.path().to_owned(),
             kafka_bootstrap: Some(cluster.bootstrap.clone()),
             kafka_replication: Some(1),
             topic_prefix: prefix.to_owned(),
-            roles: roles.to_vec(),
             app_secrets: vec![Secret::new(APP_SECRET.to_owned())],
             verify_token: Some(Secret::new("bench-token".to_owned())),
             log: "error".to_owned(),
@@ -44,31 +44,29 @@ impl Product {
         };
         KafkaBroker::connect(kafka_settings(&config))?.apply_topics()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        Ok(Self { config, runtime, app: None, _dir: dir })
+        Ok(Self { config, runtime, apps: Vec::new(), _dir: dir })
     }
 
-    /// Starts its roles; its lanes may not be there yet.
-    pub(super) fn start(&mut self) -> Result<std::net::SocketAddr, Error> {
-        let broker = open_broker(&self.config, &Clock::System)?;
-        let app = self.runtime.block_on(App::start(&self.config, broker, Clock::System))?;
+    /// Starts some of its roles and waits until they have their lanes; says where they serve HTTP.
+    pub(super) fn start(&mut self, roles: &[Role]) -> Result<SocketAddr, Error> {
+        let config = Config { roles: roles.to_vec(), ..self.config.clone() };
+        let broker = open_broker(&config, &Clock::System)?;
+        let app = self.runtime.block_on(async {
+            let app = App::start(&config, broker, Clock::System).await?;
+            app.ready(READY_WITHIN).await?;
+            Ok::<_, Error>(app)
+        })?;
         let address = app.address;
-        self.app = Some(app);
+        self.apps.push(app);
         Ok(address)
     }
 
-    /// Waits until it has its lanes.
-    pub(super) fn wait_until_ready(&self) -> Result<(), Error> {
-        match &self.app {
-            Some(app) => self.runtime.block_on(app.ready(READY_WITHIN)),
-            None => Ok(()),
-        }
-    }
-
-    /// Stops it in order.
+    /// Stops what was started, in order.
     pub(super) fn stop(&mut self) -> Result<(), Error> {
-        match self.app.take() {
-            Some(app) => self.runtime.block_on(app.stop()),
-            None => Ok(()),
+        let mut ended = Ok(());
+        for app in self.apps.drain(..) {
+            ended = ended.and(self.runtime.block_on(app.stop()));
         }
+        ended
     }
 }

@@ -23,8 +23,6 @@ pub(super) struct Took {
     pub(super) seconds: f64,
     /// Processor time of this process meanwhile.
     pub(super) cpu_seconds: f64,
-    /// Records readable at the end.
-    pub(super) records: u64,
 }
 
 /// Waits until `first` holds something, then reads `ends` (committed records only) until at least `wanted` records came
@@ -55,7 +53,7 @@ pub(super) fn until_done(
         let silent = since.elapsed().saturating_sub(last);
         if silent > SILENCE && records >= wanted {
             let cpu_seconds = last_cpu.zip(cpu).map_or(0.0, |(end, begin)| end - begin);
-            return Ok(Took { seconds: last.as_secs_f64(), cpu_seconds, records });
+            return Ok(Took { seconds: last.as_secs_f64(), cpu_seconds });
         }
         if silent > PATIENCE {
             return Err(Error::Failed(format!("only {records} of {wanted} records arrived")));
