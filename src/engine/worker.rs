@@ -241,7 +241,7 @@ impl<S: Stage> Worker<S> {
             return self.move_checkpoints(now.as_ms());
         }
         let stopwatch = Stopwatch::start();
-        for output in std::mem::take(&mut turn.outputs) {
+        for output in turn::newest(std::mem::take(&mut turn.outputs)) {
             // Counted after the commit; of all else nothing is needed any more.
             if output.topic == Topic::DeadLetters {
                 turn.outputs.push(output.clone());
