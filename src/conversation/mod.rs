@@ -78,3 +78,5 @@ mod clock_test;
 mod report_test;
 #[cfg(test)]
 mod order_test;
+#[cfg(test)]
+mod row_test;

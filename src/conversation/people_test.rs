@@ -1,5 +1,7 @@
 //! Who writes, what begins a conversation, where it stands: each test names its rules.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test looks for one of many")]
+
 use crate::conversation::decide::Input;
 use crate::conversation::rehearsed::{
     Story, agent, answered, at, body, delete, echo, edit, event, held, mention, mid, react, text,

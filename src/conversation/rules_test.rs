@@ -3,7 +3,6 @@
 use crate::conversation::rehearsed::{
     Story, accepted, agent, answered, at, body, delete, echo, edit, event, held, mid, react, text,
 };
-use crate::conversation::state::ThreadState;
 use crate::domain::command::{DeskWish, Refusal};
 use crate::domain::event::{ContentKind, EventKind};
 use crate::domain::fact::{EndReason, EndStatus, FactBody, Status};
@@ -393,22 +392,6 @@ fn a_repeated_event_changes_nothing() {
     let send = other.reply("ana", "again", at(3)).sends()[0].clone();
     other.outcome(&send, accepted("out2"), at(3));
     assert_eq!(other.outcome(&send, unknown, at(4)).exit, Exit::Skipped("stale"));
-}
-
-#[test]
-fn layout_one_of_a_row_reads_for_ever() {
-    let bytes = hex::decode(include_str!("row_1.hex").trim()).unwrap();
-    assert_eq!(bytes[0], 1);
-    let state = ThreadState::decode(&bytes).unwrap();
-    let conversation = state.conversation.as_ref().unwrap();
-    assert_eq!(conversation.agent, Some(agent("ana")));
-    assert_eq!(conversation.topics, ["billing"]);
-    assert_eq!((state.facts, state.sends.len(), state.held.len()), (13, 3, 1));
-    assert_eq!((state.early.len(), state.stories.len()), (1, 1));
-    assert_eq!(state.ledger.entries().len(), 4);
-    assert_eq!(state.window.unwrap().opened_at, at(2));
-    assert_eq!(conversation.contact().unwrap().suspended.unwrap().due_at, at(60));
-    assert!(ThreadState::decode(&[99]).is_err() && ThreadState::decode(&[]).is_err());
 }
 
 // Holds: R-121

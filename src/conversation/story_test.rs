@@ -1,5 +1,7 @@
 //! Stories mentioned and answered, and what hangs on messages: each test names its rules.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test looks for one of many")]
+
 use crate::conversation::rehearsed::{Step, Story, agent, at, body, event, held, mention, mid};
 use crate::domain::command::{DeskWish, Refusal};
 use crate::domain::event::{Attachment, ContentKind, EventKind, MessageBody, Story as Shown};

@@ -9,5 +9,6 @@ mod flat;
 pub mod command;
 pub mod routing;
 pub mod outbound;
+pub mod customer;
 pub mod fact;
 pub mod settings;

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::fixture_test::{CONVERSATION, fact, item, mid, snapshot};
 use super::fold::{fold, fold_snapshot};
+use super::people::People;
 use super::row::ThreadRow;
 use super::shown::{Look, shown};
 use super::{ConversationDetail, Delivery, Entry, EntryBody, ItemEntry, StoryState};
@@ -22,7 +23,7 @@ fn folded(bodies: Vec<FactBody>) -> ThreadRow {
 
 fn look_at(row: &ThreadRow, now_ms: u64) -> ConversationDetail {
     let look = Look { now: Timestamp::from_ms(now_ms), show_reactions: true };
-    shown(&row.conversations[CONVERSATION], row.read_up_to_at, look)
+    shown(&row.conversations[CONVERSATION], &People::default(), row.read_up_to_at, look)
 }
 
 fn items(detail: &ConversationDetail) -> Vec<&ItemEntry> {
@@ -139,7 +140,7 @@ fn a_reaction_is_shown_as_a_heart_and_keeps_its_emoji() {
     }
 
     fn shown_with(row: &ThreadRow, look: Look) -> ConversationDetail {
-        shown(&row.conversations[CONVERSATION], row.read_up_to_at, look)
+        shown(&row.conversations[CONVERSATION], &People::default(), row.read_up_to_at, look)
     }
 }
 
