@@ -55,6 +55,9 @@ pub enum Command {
         #[arg(long, default_value = "http://127.0.0.1:8080/livez")]
         url: String,
     },
+    /// Measure the program against what limits it, side by side, on this machine.
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// JSON Schemas of the public records, as generated from the code.
     #[command(subcommand)]
     Schemas(SchemasCommand),
@@ -168,6 +171,59 @@ pub struct TraceArgs {
     /// Where settings come from.
     #[command(flatten)]
     pub config: ConfigArgs,
+}
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Normalizing against parsing the same JSON alone.
+    Normalize(BenchArgs),
+    /// Durable ingress against the same HTTP server without a broker.
+    Ingress(BenchArgs),
+    /// Raw webhooks to routing decisions against a transactional pass-through over the same hops.
+    Pipeline(BenchArgs),
+    /// From a webhook's answer to its routing decision, at half load.
+    Latency(LatencyArgs),
+    /// Lanes back from an empty disk against reading the changelog alone, and after kill -9.
+    Restore(StateArgs),
+    /// Throughput and memory with many conversations against a hundredth of them.
+    State(StateArgs),
+}
+
+/// How to measure latency.
+#[derive(Debug, Clone, Args)]
+pub struct LatencyArgs {
+    /// Where and how much.
+    #[command(flatten)]
+    pub bench: BenchArgs,
+    /// Webhooks a second; half of what this machine bears when not given.
+    #[arg(long)]
+    pub rate: Option<u32>,
+}
+
+/// How to measure with many conversations.
+#[derive(Debug, Clone, Args)]
+pub struct StateArgs {
+    /// Where and how much.
+    #[command(flatten)]
+    pub bench: BenchArgs,
+    /// How many conversations; 1,000,000 for restore and 5,000,000 for state when not given.
+    #[arg(long)]
+    pub conversations: Option<u32>,
+}
+
+/// How to measure.
+#[derive(Debug, Clone, Args)]
+pub struct BenchArgs {
+    /// Kafka to measure on; topics are made and removed again.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub kafka: Option<String>,
+    /// Records a run.
+    #[arg(long, default_value_t = 100_000)]
+    pub records: u32,
+    /// Runs; medians are printed.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=50))]
+    pub runs: u32,
 }
 
 /// What to do with schemas.

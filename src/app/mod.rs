@@ -3,6 +3,7 @@
 //! Promise: whatever starts here is joined here. Stopping refuses new requests first, lets every turn and every call end, closes
 //! the stores, and leaves no open transaction.
 
+mod bench;
 mod commands;
 mod demo;
 mod dead_letters;

@@ -47,6 +47,14 @@ impl Pipeline {
         Ok(Self::Child(command.spawn()?))
     }
 
+    /// The id of its own process, where it has one.
+    pub(super) fn process(&self) -> Option<u32> {
+        match self {
+            Self::Here(_) => None,
+            Self::Child(child) => child.id(),
+        }
+    }
+
     /// Ends it without warning, as a crash would. One in this process cannot be killed; it is stopped.
     pub(super) async fn kill(self) -> Result<(), Error> {
         match self {

@@ -215,9 +215,11 @@ fn output(
             Output::event(Topic::Timeline, key, &about, fact)
         }
         Effect::Routing(ask) => {
-            let id = request_id(key, ask.contact_id.as_str(), &serde_json::to_string(ask)?);
+            let said = serde_json::to_string(ask)?;
+            let id = request_id(key, ask.contact_id.as_str(), &said);
             let about = event(&id, ask.ask.name(), ask.requested_at);
-            Output::event(Topic::RoutingRequests, ask.company_id.as_str(), &about, ask)
+            let (topic, company) = (Topic::RoutingRequests, ask.company_id.as_str());
+            Ok(Output::written(topic, company, &about, said.into_bytes()))
         }
         Effect::Send(send) => {
             let about = event(send.send_id.as_str(), send.part.name(), send.requested_at);

@@ -5,6 +5,7 @@ pub mod time;
 pub mod thread;
 pub mod derive;
 pub mod event;
+mod flat;
 pub mod command;
 pub mod routing;
 pub mod outbound;

@@ -2,7 +2,7 @@
 //!
 //! Nothing has happened when it returns: the worker commits the turn, or drops it and reads the batch again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::broker::NextOffsets;
 use crate::broker::record::{Headers, Output, Record};
@@ -11,7 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::engine::context::{Committed, Context, Rows, StateError};
 use crate::engine::stage::{Exit, Row, Stage};
 use crate::store::RowChange;
-use crate::topics::Topic;
+use crate::topics::{Cleanup, Topic};
 
 /// Timers fired in one turn at most; the rest fire in the next.
 const TIMERS_PER_TURN: usize = 1_000;
@@ -157,6 +157,20 @@ fn due_keys<R: Row>(
     Ok(due)
 }
 
+/// The outputs without those that a later one of the same turn replaces: of a compacted topic only the newest record of a
+/// key counts, and nobody sees the others before it.
+#[must_use]
+pub fn newest(outputs: Vec<Output>) -> Vec<Output> {
+    let mut seen = HashSet::new();
+    let is_kept = |output: &Output| {
+        output.topic.declaration().cleanup == Cleanup::Delete
+            || seen.insert((output.topic, output.key.clone()))
+    };
+    let kept: Vec<bool> = outputs.iter().rev().map(is_kept).collect();
+    let kept = kept.into_iter().rev();
+    outputs.into_iter().zip(kept).filter_map(|(output, kept)| kept.then_some(output)).collect()
+}
+
 /// Takes the lanes' overlays: the changelog records that make them true, and the changes the stores take over then.
 pub fn take_changes<R: Row>(
     lanes: &mut Lanes<R>,
@@ -186,3 +200,7 @@ pub fn take_changes<R: Row>(
     }
     (outputs, changes)
 }
+
+#[cfg(test)]
+#[path = "turn_test.rs"]
+mod tests;

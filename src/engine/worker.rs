@@ -241,8 +241,12 @@ impl<S: Stage> Worker<S> {
             return self.move_checkpoints(now.as_ms());
         }
         let stopwatch = Stopwatch::start();
-        for output in &turn.outputs {
-            session.send(output.clone())?;
+        for output in turn::newest(std::mem::take(&mut turn.outputs)) {
+            // Counted after the commit; of all else nothing is needed any more.
+            if output.topic == Topic::DeadLetters {
+                turn.outputs.push(output.clone());
+            }
+            session.send(output)?;
         }
         session.commit(&turn.next_offsets)?;
         self.count(TransactionResult::Committed, stopwatch.elapsed().as_secs_f64());
