@@ -4,5 +4,6 @@
 
 mod tidy;
 mod schemas;
+mod desk;
 mod round_trip;
 mod rules;
