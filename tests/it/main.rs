@@ -6,5 +6,6 @@
 mod tidy;
 mod schemas;
 mod ops;
+mod desk;
 mod round_trip;
 mod rules;
