@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{App, Error, demo, kafka_settings, open_broker};
 use crate::broker::kafka::KafkaBroker;
 use crate::broker::record::{Record, header, rfc3339};
-use crate::broker::{Broker, NextOffsets, PollBounds};
+use crate::broker::{Broker, Change, NextOffsets, PollBounds};
 use crate::cli::{
     Command, ConfigArgs, DeadLettersCommand, NormalizeArgs, RunArgs, SchemasCommand, TopicsCommand,
 };
@@ -132,19 +132,22 @@ fn print_events(args: &NormalizeArgs) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn kafka(args: &ConfigArgs) -> Result<KafkaBroker, Error> {
+/// The cluster the settings name; `None`, and said so, for the embedded broker, which makes its own topics.
+fn cluster(args: &ConfigArgs) -> Result<Option<KafkaBroker>, Error> {
     let config = Config::from_process(args.config.as_deref())?;
-    if config.kafka_bootstrap.is_none() {
-        return Err(Error::Failed(
-            "the embedded broker makes its own topics; set DMSTREAM_KAFKA_BOOTSTRAP to compare with a cluster"
-                .to_owned(),
-        ));
+    if config.kafka_bootstrap.is_some() {
+        return Ok(Some(KafkaBroker::connect(kafka_settings(&config))?));
     }
-    Ok(KafkaBroker::connect(kafka_settings(&config))?)
+    writeln!(
+        std::io::stdout(),
+        "the embedded broker makes its own topics; set DMSTREAM_KAFKA_BOOTSTRAP to look after those of a cluster"
+    )?;
+    Ok(None)
 }
 
 fn check_topics(args: &ConfigArgs) -> Result<ExitCode, Error> {
-    let differences = kafka(args)?.check_topics()?;
+    let Some(cluster) = cluster(args)? else { return Ok(ExitCode::SUCCESS) };
+    let differences = cluster.check_topics()?;
     let mut out = std::io::stdout().lock();
     for difference in &differences {
         writeln!(out, "{difference}")?;
@@ -157,7 +160,8 @@ fn check_topics(args: &ConfigArgs) -> Result<ExitCode, Error> {
 }
 
 fn apply_topics(args: &ConfigArgs) -> Result<ExitCode, Error> {
-    let changes = kafka(args)?.apply_topics()?;
+    let Some(cluster) = cluster(args)? else { return Ok(ExitCode::SUCCESS) };
+    let changes = cluster.apply_topics()?;
     let mut out = std::io::stdout().lock();
     for change in &changes {
         writeln!(out, "{change}")?;
@@ -165,7 +169,8 @@ fn apply_topics(args: &ConfigArgs) -> Result<ExitCode, Error> {
     if changes.is_empty() {
         writeln!(out, "topics are as declared; nothing changed")?;
     }
-    Ok(ExitCode::SUCCESS)
+    let refused = changes.iter().any(|change| matches!(change.change, Change::Refused { .. }));
+    Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn list_dead_letters(args: &ConfigArgs) -> Result<ExitCode, Error> {

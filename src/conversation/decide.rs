@@ -36,6 +36,14 @@ pub enum Input<'a> {
 }
 
 impl Input<'_> {
+    /// The thread it came on, when it is not the one at hand: a guest's (ADR 0006).
+    fn origin(&self, home: &Thread) -> Option<Thread> {
+        match self {
+            Self::Event(event) => event.thread().filter(|thread| thread != home),
+            Self::Command(_) | Self::Routing(_) | Self::Outcome(_) | Self::Timer => None,
+        }
+    }
+
     /// The input's own time.
     const fn stamp(&self, now: Timestamp) -> Timestamp {
         match self {
@@ -57,6 +65,8 @@ pub struct World<'a> {
     pub settings: &'a SettingsTable,
     /// The input record's time, or the timer's.
     pub now: Timestamp,
+    /// How often the input was passed on between merged threads.
+    pub hops: u8,
 }
 
 /// What the world must be told. Described here, done elsewhere, with the commit.
@@ -70,8 +80,12 @@ pub enum Effect {
     Send(OutboundSend),
     /// A command's outcome, for `command.results`.
     Result(CommandResult),
+    /// A word to another thread, for `desk.commands` (ADR 0006).
+    Note(Box<DeskCommand>),
     /// The conversation as it stands, for `conversations`; at most one, the last.
     Snapshot(Box<ConversationSnapshot>),
+    /// Instead of it: nothing stands there any more.
+    Forget,
 }
 
 /// What an input did.
@@ -99,6 +113,7 @@ pub fn decide(
     let at = input.stamp(world.now).min(world.now);
     let mut turn = Turn::new(before, at, world);
     timer::fire_before(&mut turn, at)?;
+    turn.origin = input.origin(world.thread);
     let exit = match input {
         Input::Event(event) => turn.event(event)?,
         Input::Command(command) => turn.command(command)?,
@@ -106,6 +121,7 @@ pub fn decide(
         Input::Outcome(result) => turn.outcome(result)?,
         Input::Timer => Exit::Emitted,
     };
+    turn.origin = None;
     turn.refresh_auto_end();
     timer::fire_before(&mut turn, at)?;
     turn.tell_routing();
@@ -119,6 +135,9 @@ pub fn decide(
 
 impl Turn<'_> {
     fn event(&mut self, event: &Event) -> Result<Exit, Error> {
+        if self.is_for_home(event) {
+            return self.pass_on(event);
+        }
         match &event.kind {
             EventKind::MessageReceived(body) => self.received(event, body),
             EventKind::PostbackReceived { title, payload: _, referral: _ } => {

@@ -38,7 +38,19 @@ impl Turn<'_> {
         if self.state.held.iter().any(|held| held.key == key) {
             return Ok(Exit::Skipped("duplicate"));
         }
+        // A test from the account to itself: nobody is there to be served.
+        if body.to_self {
+            return Ok(Exit::Skipped("self"));
+        }
         self.place_echo(event, body)
+    }
+
+    /// Whether an echo is, or may turn out to be, of a send of this thread's own.
+    pub(super) fn may_be_own(&self, event: &Event, body: &MessageBody) -> bool {
+        let key = item_key(event);
+        self.state.ledger.get(key).is_some()
+            || self.state.held.iter().any(|held| held.key == key)
+            || self.looks_like(event.occurred_at.min(self.world.now), body).is_some()
     }
 
     /// Settles, holds or takes as native an echo that is new.
@@ -46,7 +58,7 @@ impl Turn<'_> {
         let at = event.occurred_at.min(self.world.now);
         match self.looks_like(at, body).map(|send| (send.send_id.clone(), send.doubt)) {
             Some((send_id, Doubt::Unknown { .. } | Doubt::Asked)) => {
-                self.settle(&send_id, event.mid.as_ref());
+                self.settle(&send_id, event.mid.as_ref())?;
                 Ok(Exit::Emitted)
             }
             Some((send_id, Doubt::None)) if self.state.held.len() < bound::HELD => {
@@ -113,8 +125,7 @@ impl Turn<'_> {
         let held = self.state.held.remove(place);
         if self.state.sends.iter().any(|send| send.send_id == held.send_id) {
             let event: Event = read(&held)?;
-            self.settle(&held.send_id, event.mid.as_ref());
-            return Ok(());
+            return self.settle(&held.send_id, event.mid.as_ref());
         }
         self.release(&held)
     }

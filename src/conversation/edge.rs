@@ -7,6 +7,7 @@
 //! | `routing.decisions` | thread | `routing.requests` | company    |
 //! | `outbound.results`  | thread | `outbound.sends`   | account    |
 //! |                     |        | `command.results`  | command    |
+//! |                     |        | `desk.commands`    | another thread, see ADR 0006 |
 //!
 //! The row's key is the thread's key. Not here: any rule (`decide`).
 
@@ -16,7 +17,7 @@ use crate::broker::record::{CloudEvent, Output, Record, header};
 use crate::conversation::decide::{Decision, Effect, Input, World, decide};
 use crate::conversation::error::Error;
 use crate::conversation::state::ThreadState;
-use crate::domain::command::DeskCommand;
+use crate::domain::command::{DeskCommand, DeskWish, ThreadNote};
 use crate::domain::derive::digest;
 use crate::domain::event::{DeadLetterReason, Event};
 use crate::domain::outbound::SendResult;
@@ -40,6 +41,14 @@ enum Read {
     Command(DeskCommand),
     Routing(RoutingDecision),
     Outcome(SendResult),
+    /// What a merged thread passes on to this one (ADR 0006).
+    Passed(Thread, Passed, u8),
+}
+
+/// What was passed on.
+enum Passed {
+    Event(Box<Event>),
+    Outcome(Box<SendResult>),
 }
 
 impl Read {
@@ -50,7 +59,7 @@ impl Read {
                 let thread = event.thread();
                 Some(Self::Event(event, thread))
             }
-            Topic::DeskCommands => json(record).map(Self::Command),
+            Topic::DeskCommands => json(record).map(Self::of_command),
             Topic::RoutingDecisions => json(record).map(Self::Routing),
             Topic::OutboundResults => json(record).map(Self::Outcome),
             Topic::WebhooksRaw
@@ -70,12 +79,33 @@ impl Read {
         }
     }
 
+    fn of_command(command: DeskCommand) -> Self {
+        let thread = command.thread.clone();
+        match command.wish {
+            DeskWish::Note(ThreadNote::Event { event, hops }) => {
+                Self::Passed(thread, Passed::Event(event), hops)
+            }
+            DeskWish::Note(ThreadNote::Outcome { result, hops }) => {
+                Self::Passed(thread, Passed::Outcome(result), hops)
+            }
+            wish => Self::Command(DeskCommand { wish, ..command }),
+        }
+    }
+
+    const fn hops(&self) -> u8 {
+        match self {
+            Self::Passed(_, _, hops) => *hops,
+            Self::Event(..) | Self::Command(_) | Self::Routing(_) | Self::Outcome(_) => 0,
+        }
+    }
+
     const fn thread(&self) -> Option<&Thread> {
         match self {
             Self::Event(_, thread) => thread.as_ref(),
             Self::Command(command) => Some(&command.thread),
             Self::Routing(decision) => Some(&decision.thread),
             Self::Outcome(result) => Some(&result.thread),
+            Self::Passed(thread, _, _) => Some(thread),
         }
     }
 
@@ -85,6 +115,8 @@ impl Read {
             Self::Command(command) => Input::Command(command),
             Self::Routing(decision) => Input::Routing(decision),
             Self::Outcome(result) => Input::Outcome(result),
+            Self::Passed(_, Passed::Event(event), _) => Input::Event(event),
+            Self::Passed(_, Passed::Outcome(result), _) => Input::Outcome(result),
         }
     }
 }
@@ -109,7 +141,7 @@ impl Stage for ConversationStage {
         // What names no thread (an account's policy, a test) is no conversation's concern.
         let Some(thread) = read.thread().cloned() else { return Ok(Exit::Skipped("ignored")) };
         let trace = record.headers.text(header::TRACE_PARENT);
-        match step(&thread, &read.input(), trace, context)? {
+        match step(&thread, (&read.input(), read.hops()), trace, context)? {
             Ok(exit) => Ok(exit),
             Err(error) => Ok(Exit::Rejected(error.remedy())),
         }
@@ -120,7 +152,7 @@ impl Stage for ConversationStage {
         let thread = key.map_err(|error| RowError::Malformed(error.to_string()))?;
         let thread =
             Thread::from_key(thread).map_err(|error| RowError::Malformed(error.to_string()))?;
-        match step(&thread, &Input::Timer, None, context)? {
+        match step(&thread, (&Input::Timer, 0), None, context)? {
             Ok(_) => Ok(()),
             Err(error) => Err(StateError::Row(RowError::Malformed(error.to_string()))),
         }
@@ -134,14 +166,14 @@ impl Stage for ConversationStage {
 /// Decides one input on one thread, and writes what it did.
 fn step(
     thread: &Thread,
-    input: &Input<'_>,
+    (input, hops): (&Input<'_>, u8),
     trace: Option<&str>,
     context: &mut Context<'_, ConversationStage>,
 ) -> Result<Result<Exit, Error>, StateError> {
     let key = thread.key();
     let before = context.get(key.as_bytes())?;
     let known = before.is_some();
-    let world = World { thread, settings: context.settings(), now: context.now() };
+    let world = World { thread, settings: context.settings(), now: context.now(), hops };
     let Decision { state, effects, exit } = match decide(before.unwrap_or_default(), input, &world)
     {
         Ok(decision) => decision,
@@ -183,6 +215,17 @@ fn output(
             let id = result.command_id.as_str();
             let about = event(id, "command.result", result.decided_at);
             Output::event(Topic::CommandResults, id, &about, result)
+        }
+        Effect::Note(note) => {
+            let about = event(note.command_id.as_str(), note.wish.name(), now);
+            Output::event(Topic::DeskCommands, &note.thread.key(), &about, note)
+        }
+        Effect::Forget => {
+            let about = event("forget", "conversation.snapshot", now);
+            let id = request_id(key, "forget", &now.as_ms().to_string());
+            let about = CloudEvent { id: &id, ..about };
+            let gone = Output::event(Topic::Conversations, key, &about, &())?;
+            Ok(Output { value: None, ..gone })
         }
         Effect::Snapshot(snapshot) => {
             let number = snapshot.as_of_number.to_string();

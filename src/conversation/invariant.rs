@@ -57,6 +57,8 @@ fn lists_are_bounded(state: &ThreadState) -> bool {
         && state.held.len() <= bound::HELD
         && state.stories.len() <= bound::STORIES
         && topics <= bound::TOPICS
+        && state.ties.guests.len() <= bound::GUESTS
+        && state.ties.guests.iter().all(|guest| guest.mids.len() <= bound::GUEST_MIDS)
         && state.ledger.entries().len() <= Ledger::BOUND
         && state.seen_events.len() <= Seen::BOUND
         && state.seen_commands.len() <= Seen::BOUND

@@ -61,6 +61,9 @@ impl Turn<'_> {
         if self.state.ledger.get(key).is_some() {
             return Ok(Exit::Skipped("duplicate"));
         }
+        if body.to_self {
+            return Ok(Exit::Skipped("self"));
+        }
         let mention = body.content.kind == ContentKind::StoryMention;
         let mentions = self.account(self.at).story_mentions;
         match mentions {
@@ -87,7 +90,10 @@ impl Turn<'_> {
         self.count_item(at, false);
         self.show(event, body, entry, &Initiator::Customer)?;
         self.state.last_inbound_at = self.state.last_inbound_at.max(Some(at));
-        self.opened(at);
+        self.came_from(event.mid.as_ref(), at);
+        if self.origin.is_none() {
+            self.opened(at);
+        }
         self.inbound_waits(at);
         self.route_inbound(began, at);
         Ok(())
@@ -105,21 +111,32 @@ impl Turn<'_> {
         let waited = self.apply_waiting(&mut entry);
         let has_story =
             matches!(body.content.kind, ContentKind::StoryMention | ContentKind::StoryReply);
-        entry.story_expires_at = has_story.then(|| at.plus_ms(STORY_MS));
-        let item = item(&self.world.thread.key(), event, body, (&entry, waited.edit.as_ref()))?;
+        let link = body.story.as_ref().and_then(|story| story.url.as_deref());
+        let is_there = link.is_some_and(|url| !url.is_empty());
+        // Of a story without a link nothing can be shown: its author deleted it.
+        entry.story_expires_at =
+            has_story.then(|| if is_there { at.plus_ms(STORY_MS) } else { at });
+        let thread = self.origin.as_ref().unwrap_or(self.world.thread).key();
+        let mut item = item(&thread, event, body, (&entry, waited.edit.as_ref()))?;
+        item.origin = self.origin.clone();
         self.preview(&entry, item.text.as_deref(), body);
         let (deleted, expires_at) = (entry.deleted, entry.story_expires_at);
-        let author = entry.author;
+        let (author, contact) = (entry.author, (entry.contact > 0).then_some(entry.contact));
         self.state.ledger.insert(entry);
         let fact = match author {
             Author::Customer => FactBody::MessageReceived(item),
             Author::NativeApp | Author::Desk => FactBody::MessageSent(item),
         };
-        self.tell(initiator.clone(), at, fact);
+        self.tell_of(contact, initiator.clone(), at, fact);
         let Some(mid) = &event.mid else { return Ok(()) };
         self.tell_waited(mid, at, waited, initiator);
-        if let Some(expires_at) = expires_at.filter(|_| !deleted && author == Author::Customer) {
-            self.story_shown(mid, expires_at);
+        match expires_at.filter(|_| !deleted && author == Author::Customer) {
+            Some(expires_at) if is_there => self.story_shown(mid, expires_at),
+            Some(_) => {
+                let body = FactBody::StoryUnavailable { mid: mid.clone() };
+                self.tell_of(contact, Initiator::System, at, body);
+            }
+            None => (),
         }
         Ok(())
     }
@@ -184,6 +201,8 @@ fn item(
         story_expires_at: entry.story_expires_at,
         deleted: entry.deleted,
         standby: body.standby,
+        request_folder: body.folder.clone(),
+        origin: None,
     })
 }
 

@@ -40,6 +40,21 @@ impl Turn<'_> {
         initiator: &Initiator,
         at: Timestamp,
     ) -> Began {
+        let due_at = match direction {
+            Direction::Inbound => self.would_be_due(at),
+            Direction::Outbound => None,
+        };
+        self.join_or_start_due(direction, due_at, initiator, at)
+    }
+
+    /// The same for an answer due by another reckoning than the item's.
+    pub(super) fn join_or_start_due(
+        &mut self,
+        direction: Direction,
+        due_at: Option<Timestamp>,
+        initiator: &Initiator,
+        at: Timestamp,
+    ) -> Began {
         self.know_customer(initiator, at);
         match self.state.conversation.as_ref().map(|conversation| &conversation.phase) {
             Some(Phase::Live(_)) => return Began::Joined,
@@ -51,7 +66,7 @@ impl Turn<'_> {
             }
             Some(Phase::Closed { .. }) | None => self.create(initiator, at),
         }
-        self.start_contact(direction, initiator, at);
+        self.start_contact(direction, due_at, initiator, at);
         Began::Now
     }
 
@@ -77,13 +92,10 @@ impl Turn<'_> {
     pub(super) fn start_contact(
         &mut self,
         direction: Direction,
+        due_at: Option<Timestamp>,
         initiator: &Initiator,
         at: Timestamp,
     ) {
-        let due_at = match direction {
-            Direction::Inbound => self.would_be_due(at),
-            Direction::Outbound => None,
-        };
         let number = self.state.contacts.saturating_add(1);
         let assigned_at = self.agent().map(|_| at);
         let Some(conversation) = &mut self.state.conversation else { return };
@@ -241,15 +253,16 @@ impl Turn<'_> {
         if shown { self.state.preview.text.clone() } else { String::new() }
     }
 
-    /// Routing hears of a new preview or due date while the contact waits for an agent.
+    /// Routing hears of a new preview or due date: it orders the queue and shows the banner by them, and knows by
+    /// the due date which customers wait when their agent is lost.
     pub(super) fn tell_routing(&mut self) {
         let preview = self.shown_preview();
         let Some(contact) = self.contact_mut() else { return };
         let current = (contact.due.map(|due| due.due_at), preview);
         let concerned = match contact.care {
-            Care::Queued | Care::Offered { .. } => true,
+            Care::Queued | Care::Offered { .. } | Care::Held => true,
             Care::Asked => contact.told.is_some(),
-            Care::Unasked | Care::Held => false,
+            Care::Unasked => false,
         };
         if concerned && contact.told.as_ref() != Some(&current) {
             contact.told = Some(current.clone());

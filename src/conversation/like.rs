@@ -47,12 +47,13 @@ impl Turn<'_> {
             doubt: Doubt::None,
         });
         let opened_at = self.state.window.map_or(at, |window| window.opened_at);
+        let thread = self.thread_of(mid);
         let mid = mid.clone();
         self.send(OutboundSend {
             part: if on { SendPart::React { mid } } else { SendPart::Unreact { mid } },
             send_id,
             item_id,
-            thread: self.world.thread.clone(),
+            thread,
             conversation_id: command.conversation_id.clone(),
             requested_at: at,
             expires_at: opened_at.plus_ms(self.window_ms(at)),

@@ -16,10 +16,12 @@
 //! | `outcome`   | what became of a send                                     |
 //! | `routing`   | what routing decided                                      |
 //! | `life_cycle`| conversations and contacts begin and end                 |
+//! | `merge`     | two threads become one customer, and part again        |
+//! | `erase`     | a person's content leaves                                       |
 //! | `sla`       | the due date                                             |
 //! | `window`    | reply window and stories                   |
 //!
-//! Not here: who gets a conversation (`route`), calling Instagram (`send`), names and merges (`profile`).
+//! Not here: who gets a conversation (`route`), calling Instagram (`send`), names and what else is known of a person (`profile`).
 
 pub mod state;
 pub mod ledger;
@@ -42,6 +44,8 @@ mod like;
 mod outcome;
 mod routing;
 mod life_cycle;
+mod merge;
+mod erase;
 mod sla;
 mod window;
 
@@ -62,3 +66,5 @@ mod reply_test;
 mod echo_test;
 #[cfg(test)]
 mod property_test;
+#[cfg(test)]
+mod merge_test;

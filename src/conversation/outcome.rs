@@ -5,7 +5,7 @@ use crate::conversation::error::Error;
 use crate::conversation::ledger::{Author, Entry, mid_key};
 use crate::conversation::state::{Doubt, PendingSend, Sending};
 use crate::conversation::turn::Turn;
-use crate::domain::derive::digest;
+use crate::domain::derive::{self, digest};
 use crate::domain::event::ContentKind;
 use crate::domain::fact::{FactBody, Initiator, Item};
 use crate::domain::id::{MessageId, SendId};
@@ -22,7 +22,7 @@ impl Turn<'_> {
     /// Takes in the outcome of a part.
     pub(super) fn outcome(&mut self, result: &SendResult) -> Result<Exit, Error> {
         let pending = self.state.sends.iter().find(|send| send.send_id == result.send_id);
-        let Some(pending) = pending.cloned() else { return Ok(Exit::Skipped("stale")) };
+        let Some(pending) = pending.cloned() else { return self.pass_on_outcome(result) };
         match (&pending.what, &result.outcome) {
             (Sending::Words { .. }, SendOutcome::Accepted { mid }) => {
                 self.accepted(&pending.send_id, mid.as_ref())?;
@@ -53,7 +53,7 @@ impl Turn<'_> {
     fn accepted(&mut self, send_id: &SendId, mid: Option<&MessageId>) -> Result<(), Error> {
         let key = mid.map(mid_key);
         self.state.held.retain(|held| Some(held.key) != key);
-        self.settle(send_id, mid);
+        self.settle(send_id, mid)?;
         self.release_held_for(send_id)
     }
 
@@ -66,21 +66,29 @@ impl Turn<'_> {
     }
 
     /// A part went out, by the answer or by its echo.
-    pub(super) fn settle(&mut self, send_id: &SendId, mid: Option<&MessageId>) {
-        let Some(send) = self.take(send_id) else { return };
-        let Sending::Words { human, .. } = send.what else { return };
+    pub(super) fn settle(
+        &mut self,
+        send_id: &SendId,
+        mid: Option<&MessageId>,
+    ) -> Result<(), Error> {
+        let Some(send) = self.take(send_id) else { return Ok(()) };
+        let Sending::Words { human, .. } = send.what else { return Ok(()) };
         let initiator = by(&send, human);
         let own = self.state.ledger.remove(send_key(send_id));
         let mut entry = own.unwrap_or_else(|| {
             Entry::new(send_key(send_id), Author::Desk, ContentKind::Text, send.requested_at)
         });
         let kind = entry.kind;
-        let mut waited = None;
+        let (mut waited, mut taken_for) = (None, None);
         if let Some(mid) = mid {
             entry.key = mid_key(mid);
-            // Its echo may have been taken for a native one: it is one message.
-            self.state.ledger.remove(entry.key);
+            taken_for = self.state.ledger.remove(entry.key);
             waited = Some((mid, self.apply_waiting(&mut entry)));
+        }
+        if let Some(native) = &taken_for {
+            entry.deleted |= native.deleted;
+            entry.num_edit = entry.num_edit.max(native.num_edit);
+            entry.reaction = entry.reaction.max(native.reaction);
         }
         let deleted = entry.deleted;
         self.state.ledger.insert(entry);
@@ -96,18 +104,53 @@ impl Turn<'_> {
             story_expires_at: None,
             deleted,
             standby: false,
+            request_folder: None,
+            origin: None,
         };
-        self.tell(initiator.clone(), self.at, FactBody::MessageSent(item));
+        self.tell_of(contact_of(&send), initiator.clone(), self.at, FactBody::MessageSent(item));
         if human {
             self.answer_for_good(&initiator, send.requested_at, send.contact);
         }
         if let Some((mid, waited)) = waited {
+            if let Some(native) = taken_for {
+                self.recognise(&send, mid, &native)?;
+            }
             if deleted {
                 let body = FactBody::MessageDeleted { mid: mid.clone() };
                 self.tell(Initiator::NativeApp, self.at, body);
             }
             self.tell_waited(mid, send.requested_at, waited, &Initiator::NativeApp);
         }
+        Ok(())
+    }
+
+    /// What was taken for written in the app was this send: one message, told of once.
+    fn recognise(
+        &mut self,
+        send: &PendingSend,
+        mid: &MessageId,
+        native: &Entry,
+    ) -> Result<(), Error> {
+        let thread = self.thread_of(mid).key();
+        let body = FactBody::MessageRecognised {
+            item_id: send.item_id.clone(),
+            mid: mid.clone(),
+            instead_of: derive::item_id(&[&thread, "item", mid.as_str()])?,
+        };
+        self.tell_of(contact_of(send), Initiator::System, self.at, body);
+        if let Some(conversation) = &mut self.state.conversation {
+            conversation.items = conversation.items.saturating_sub(1);
+            if let Some(contact) = conversation.contact_mut()
+                && contact.newest == (native.occurred_at, true)
+            {
+                contact.newest.1 = false;
+            }
+        }
+        if native.reaction.is_some_and(|(_, removed)| !removed) {
+            let body = FactBody::ReactionAdded { mid: mid.clone(), emoji: None };
+            self.tell(Initiator::Customer, self.at, body);
+        }
+        Ok(())
     }
 
     /// Instagram will never take it.
@@ -116,7 +159,7 @@ impl Turn<'_> {
         self.state.ledger.remove(send_key(&send.send_id));
         let (item_id, send_id) = (send.item_id.clone(), send.send_id.clone());
         let body = FactBody::MessageFailed { item_id, send_id, code };
-        self.tell(Initiator::System, self.at, body);
+        self.tell_of(contact_of(send), Initiator::System, self.at, body);
         self.reinstate();
         self.release_held_for(&send.send_id)
     }
@@ -130,7 +173,7 @@ impl Turn<'_> {
         let held = self.state.held.iter().position(|held| held.send_id == send.send_id);
         if let Some(held) = held.map(|place| self.state.held.remove(place)) {
             let event = echo::read(&held)?;
-            self.settle(&send.send_id, event.mid.as_ref());
+            self.settle(&send.send_id, event.mid.as_ref())?;
             return Ok(Exit::Emitted);
         }
         let ask_at = self.at.plus_ms(self.account(self.at).unknown_after_ms);
@@ -147,14 +190,20 @@ impl Turn<'_> {
         for send in &mut self.state.sends {
             if matches!(send.doubt, Doubt::Unknown { ask_at } if ask_at <= due) {
                 send.doubt = Doubt::Asked;
-                asked.push((send.item_id.clone(), send.send_id.clone()));
+                asked.push((contact_of(send), send.item_id.clone(), send.send_id.clone()));
             }
         }
-        for (item_id, send_id) in asked {
-            self.tell(Initiator::System, due, FactBody::MessageUnknown { item_id, send_id });
+        for (contact, item_id, send_id) in asked {
+            let body = FactBody::MessageUnknown { item_id, send_id };
+            self.tell_of(contact, Initiator::System, due, body);
         }
         self.reinstate();
     }
+}
+
+/// The contact a part was sent in.
+fn contact_of(send: &PendingSend) -> Option<u32> {
+    (send.contact > 0).then_some(send.contact)
 }
 
 /// Who sent a part: an agent, or a rule.

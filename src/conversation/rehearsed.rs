@@ -6,7 +6,7 @@ use crate::conversation::state::ThreadState;
 use crate::domain::command::{DeskCommand, DeskWish, Refusal};
 use crate::domain::derive;
 use crate::domain::event::{
-    Content, ContentKind, Direction, Event, EventKind, MessageBody, Reaction,
+    Content, ContentKind, Direction, Event, EventKind, MessageBody, Reaction, Story as StoryShown,
 };
 use crate::domain::fact::{ConversationSnapshot, Fact, FactBody, Status};
 use crate::domain::id::{AgentId, ClientMessageId, CommandId, EventId, MessageId};
@@ -95,7 +95,12 @@ impl Step {
     pub(super) fn whole_facts(&self) -> Vec<Fact> {
         let fact = |effect: &Effect| match effect {
             Effect::Fact(fact) => Some((**fact).clone()),
-            Effect::Routing(_) | Effect::Send(_) | Effect::Result(_) | Effect::Snapshot(_) => None,
+            Effect::Routing(_)
+            | Effect::Send(_)
+            | Effect::Result(_)
+            | Effect::Snapshot(_)
+            | Effect::Note(_)
+            | Effect::Forget => None,
         };
         self.effects.iter().filter_map(fact).collect()
     }
@@ -103,7 +108,12 @@ impl Step {
     pub(super) fn requests(&self) -> Vec<RoutingRequest> {
         let ask = |effect: &Effect| match effect {
             Effect::Routing(ask) => Some(ask.clone()),
-            Effect::Fact(_) | Effect::Send(_) | Effect::Result(_) | Effect::Snapshot(_) => None,
+            Effect::Fact(_)
+            | Effect::Send(_)
+            | Effect::Result(_)
+            | Effect::Snapshot(_)
+            | Effect::Note(_)
+            | Effect::Forget => None,
         };
         self.effects.iter().filter_map(ask).collect()
     }
@@ -119,7 +129,12 @@ impl Step {
     pub(super) fn sends(&self) -> Vec<OutboundSend> {
         let send = |effect: &Effect| match effect {
             Effect::Send(send) => Some(send.clone()),
-            Effect::Fact(_) | Effect::Routing(_) | Effect::Result(_) | Effect::Snapshot(_) => None,
+            Effect::Fact(_)
+            | Effect::Routing(_)
+            | Effect::Result(_)
+            | Effect::Snapshot(_)
+            | Effect::Note(_)
+            | Effect::Forget => None,
         };
         self.effects.iter().filter_map(send).collect()
     }
@@ -129,7 +144,12 @@ impl Step {
     pub(super) fn refusal(&self) -> Option<Refusal> {
         let result = |effect: &Effect| match effect {
             Effect::Result(result) => Some(result.refusal),
-            Effect::Fact(_) | Effect::Routing(_) | Effect::Send(_) | Effect::Snapshot(_) => None,
+            Effect::Fact(_)
+            | Effect::Routing(_)
+            | Effect::Send(_)
+            | Effect::Snapshot(_)
+            | Effect::Note(_)
+            | Effect::Forget => None,
         };
         self.effects.iter().find_map(result).expect("a result")
     }
@@ -137,7 +157,12 @@ impl Step {
     pub(super) fn snapshot(&self) -> ConversationSnapshot {
         let snapshot = |effect: &Effect| match effect {
             Effect::Snapshot(snapshot) => Some((**snapshot).clone()),
-            Effect::Fact(_) | Effect::Routing(_) | Effect::Send(_) | Effect::Result(_) => None,
+            Effect::Fact(_)
+            | Effect::Routing(_)
+            | Effect::Send(_)
+            | Effect::Result(_)
+            | Effect::Note(_)
+            | Effect::Forget => None,
         };
         self.effects.iter().find_map(snapshot).expect("a snapshot")
     }
@@ -168,7 +193,7 @@ impl Story {
 
     pub(super) fn apply(&mut self, input: &Input<'_>, now: Timestamp) -> Step {
         let thread = thread();
-        let world = World { thread: &thread, settings: &self.settings, now };
+        let world = World { thread: &thread, settings: &self.settings, now, hops: 0 };
         let Decision { state, effects, exit } =
             decide(std::mem::take(&mut self.state), input, &world).unwrap();
         assert_eq!(invariant::broken(&state), None);
@@ -268,7 +293,10 @@ pub(super) const fn failed() -> SendOutcome {
 }
 
 pub(super) fn mention(name: &str, when: Timestamp) -> Event {
-    event(EventKind::MessageReceived(body(ContentKind::StoryMention, None)), name, when)
+    let story =
+        StoryShown { id: Some(name.to_owned()), url: Some("https://cdn.example/s".to_owned()) };
+    let body = MessageBody { story: Some(story), ..body(ContentKind::StoryMention, None) };
+    event(EventKind::MessageReceived(body), name, when)
 }
 
 pub(super) fn react(name: &str, when: Timestamp, removed: bool) -> Event {

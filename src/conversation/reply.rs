@@ -7,7 +7,7 @@ use crate::conversation::outcome::send_key;
 use crate::conversation::seen::Memory;
 use crate::conversation::state::{Doubt, PendingSend, Phase, Sending, bound};
 use crate::conversation::turn::Turn;
-use crate::conversation::window::UNTAGGED_MS;
+use crate::conversation::window::{UNTAGGED_MS, span_ms};
 use crate::domain::command::{DeskCommand, Refusal};
 use crate::domain::derive;
 use crate::domain::event::{Attachment, ContentKind, Direction};
@@ -40,7 +40,10 @@ impl Turn<'_> {
         }
         let (parts, expires_at) = match self.sendable(command, draft) {
             Ok(sendable) => sendable,
-            Err(refusal) => return Ok(Some(refusal)),
+            Err(refusal) => {
+                self.tell_late(command, refusal);
+                return Ok(Some(refusal));
+            }
         };
         self.state.seen_commands.remember(digest, self.at);
         let item_id = derive::item_id(&[&self.world.thread.key(), "client", name])?;
@@ -60,20 +63,29 @@ impl Turn<'_> {
         Ok(None)
     }
 
+    /// Reports count replies that came too late.
+    fn tell_late(&mut self, command: &DeskCommand, code: Refusal) {
+        if matches!(code, Refusal::ReplyWindowExpired | Refusal::AutomationWindowExpired) {
+            let by = Initiator::Agent(command.agent_id.clone());
+            self.tell(by, self.at, FactBody::MessageRefused { code });
+        }
+    }
+
     /// The parts to send and the last moment to try, or why not.
     fn sendable(
         &self,
         command: &DeskCommand,
         draft: Draft<'_>,
     ) -> Result<(Vec<SendPart>, Timestamp), Refusal> {
-        let window = self.state.window.ok_or(Refusal::CannotInitiate)?;
+        let (to, opened_at) = self.reply_target().ok_or(Refusal::CannotInitiate)?;
         self.current(command)?;
         self.not_closed()?;
         let link_format = self.company(self.at).link_format;
         let parts = compose::parts(draft.text, draft.image_urls, link_format)?;
-        let human_until = window.opened_at.plus_ms(self.window_ms(self.at));
+        let account = self.world.settings.account_at(&to.account_id, self.at);
+        let human_until = opened_at.plus_ms(span_ms(account));
         let expires_at = if draft.automatic {
-            human_until.min(window.opened_at.plus_ms(UNTAGGED_MS))
+            human_until.min(opened_at.plus_ms(UNTAGGED_MS))
         } else {
             human_until
         };
@@ -123,7 +135,7 @@ impl Turn<'_> {
                     conversation.agent = Some(agent_id.clone());
                 }
                 let initiator = Initiator::Agent(agent_id.clone());
-                self.start_contact(Direction::Outbound, &initiator, at);
+                self.start_contact(Direction::Outbound, None, &initiator, at);
                 self.assign(agent_id, AssignReason::MessageOutbound);
             }
             Phase::Live(_) if unassigned => self.assign(agent_id, AssignReason::MessageOutbound),
@@ -171,14 +183,17 @@ impl Turn<'_> {
             story_expires_at: None,
             deleted: false,
             standby: false,
+            request_folder: None,
+            origin: None,
         };
         self.tell(initiator, at, FactBody::MessageQueued(item));
-        let opened_at = self.state.window.map_or(at, |window| window.opened_at);
+        let own = || (self.world.thread.clone(), at);
+        let (to, opened_at) = self.reply_target().unwrap_or_else(own);
         self.send(OutboundSend {
             part,
             send_id,
             item_id: item_id.clone(),
-            thread: self.world.thread.clone(),
+            thread: to,
             conversation_id: command.conversation_id.clone(),
             requested_at: at,
             expires_at,

@@ -194,7 +194,7 @@ fn r_144_a_reply_to_an_unassigned_conversation_asks_for_it_and_to_anothers_does_
     assert_eq!(assign, Some((agent("ana"), AssignReason::MessageOutbound)));
     let mut story = waiting();
     let step = story.reply("ben", "hello", at(2));
-    assert_eq!((step.asks(), story.status()), (vec![], Some(Status::Open)));
+    assert_eq!((step.asks(), story.status()), (vec!["update"], Some(Status::Open)));
     assert_eq!(step.snapshot().agent_id, Some(agent("ana")));
 }
 

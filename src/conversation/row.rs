@@ -1,38 +1,53 @@
 //! A thread's state as bytes. Pure.
 //!
-//! | byte | then                         |
-//! |------|------------------------------|
-//! | 1    | postcard of [`ThreadState`]  |
+//! | byte | then                                                                   |
+//! |------|------------------------------------------------------------------------|
+//! | 1    | postcard of [`ThreadState`] without `ties`                             |
+//! | 2    | the same, then postcard of [`Ties`]                                    |
 //!
-//! Fields and variants of a layout never move: what changes gets the next number, and old numbers are read for ever.
+//! Fields and variants of a layout never move: what is added goes behind, under the next number, and old numbers are read
+//! for ever.
 
-use crate::conversation::state::ThreadState;
+use crate::conversation::state::{ThreadState, Ties};
 use crate::conversation::timer;
 use crate::domain::time::Timestamp;
 use crate::engine::stage::{Row, RowError};
 
 /// The layout written.
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
+/// The layout without ties.
+const WITHOUT_TIES: u8 = 1;
 
 impl Row for ThreadState {
     fn encode(&self, into: &mut Vec<u8>) {
         into.push(LAYOUT);
-        #[expect(clippy::expect_used, reason = "a Vec takes every byte, and every length is known")]
-        let bytes = postcard::to_allocvec(self).expect("state serializes");
-        into.extend_from_slice(&bytes);
+        append(self, into);
+        append(&self.ties, into);
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, RowError> {
-        match bytes.split_first() {
-            Some((&LAYOUT, rest)) => {
-                postcard::from_bytes(rest).map_err(|error| RowError::Malformed(error.to_string()))
+        let malformed = |error: postcard::Error| RowError::Malformed(error.to_string());
+        let (layout, rest) =
+            bytes.split_first().ok_or_else(|| RowError::Malformed("empty".to_owned()))?;
+        match *layout {
+            WITHOUT_TIES => postcard::from_bytes(rest).map_err(malformed),
+            LAYOUT => {
+                let (mut state, rest): (Self, _) =
+                    postcard::take_from_bytes(rest).map_err(malformed)?;
+                state.ties = postcard::from_bytes::<Ties>(rest).map_err(malformed)?;
+                Ok(state)
             }
-            Some((other, _)) => Err(RowError::UnknownVersion(*other)),
-            None => Err(RowError::Malformed("empty".to_owned())),
+            other => Err(RowError::UnknownVersion(other)),
         }
     }
 
     fn due_at(&self) -> Option<Timestamp> {
         timer::earliest(self).map(|(due, _)| due)
     }
+}
+
+fn append(value: &impl serde::Serialize, into: &mut Vec<u8>) {
+    #[expect(clippy::expect_used, reason = "a Vec takes every byte, and every length is known")]
+    let bytes = postcard::to_allocvec(value).expect("state serializes");
+    into.extend_from_slice(&bytes);
 }

@@ -1,8 +1,7 @@
 //! The life cycle, clock, window, stories, changes and hearts: each test named after its rule.
 
 use crate::conversation::rehearsed::{
-    Story, accepted, agent, answered, at, body, delete, echo, edit, event, held, mention, mid,
-    react, text, thread,
+    Story, accepted, agent, answered, at, body, delete, echo, edit, event, held, mid, react, text,
 };
 use crate::conversation::state::ThreadState;
 use crate::domain::command::{DeskWish, Refusal};
@@ -65,14 +64,31 @@ fn r_19_unsupported_content_routes_and_runs_the_clock() {
 }
 
 #[test]
-fn r_25_r_26_more_messages_join_and_routing_hears_of_the_preview_while_nobody_has_it() {
+fn r_25_r_26_r_128_more_messages_join_and_routing_hears_of_preview_and_due_date() {
     let mut story = Story::new();
     story.hear(&text("m1", at(0)));
     let step = story.hear(&text("m2", at(1)));
     assert_eq!(step.facts(), ["message.received"]);
     assert_eq!(step.ask(), RoutingAsk::Update { due_at: Some(at(60)), preview: "says m2".into() });
     story.assigned("ana", at(2));
-    assert_eq!(story.hear(&text("m3", at(3))).asks(), Vec::<&str>::new());
+    let step = story.hear(&text("m3", at(3)));
+    assert_eq!(step.ask(), RoutingAsk::Update { due_at: Some(at(60)), preview: "says m3".into() });
+    let step = story.reply("ana", "hello", at(4));
+    assert_eq!(step.ask(), RoutingAsk::Update { due_at: None, preview: "says m3".into() });
+    let send = step.sends()[0].clone();
+    assert_eq!(story.outcome(&send, accepted("out1"), at(4)).asks(), Vec::<&str>::new());
+    assert_eq!(story.hear(&react("m3", at(5), false)).asks(), Vec::<&str>::new());
+    let step = story.hear(&text("m4", at(6)));
+    assert_eq!(step.ask(), RoutingAsk::Update { due_at: Some(at(66)), preview: "says m4".into() });
+}
+
+#[test]
+fn r_103_what_happened_long_ago_is_asked_for_now() {
+    let mut story = Story::new();
+    let step = story.apply(&super::decide::Input::Event(&text("m1", at(0))), at(30));
+    assert_eq!(step.requests()[0].requested_at, at(30));
+    let RoutingAsk::Enqueue { waiting_since_at, .. } = step.ask() else { panic!("not queued") };
+    assert_eq!(waiting_since_at, at(0), "it keeps its age");
 }
 
 #[test]
@@ -357,23 +373,18 @@ fn a_repeated_event_changes_nothing() {
 
 #[test]
 fn layout_one_of_a_row_reads_for_ever() {
-    let mut story = held();
-    story.hear(&mention("s1", at(2)));
-    story.hear(&edit("m9", 1, at(2)));
-    story.hear(&react("m1", at(3), false));
-    let send = story.reply("ana", "hello", at(4)).sends()[0].clone();
-    story.reply("ana", "are you there?", at(4));
-    story.outcome(&send, SendOutcome::Unknown, at(4));
-    story.wish("ana", DeskWish::Like { mid: mid("m1") }, at(4));
-    story.wish("ana", DeskWish::AddTopic { topic: "billing".into() }, at(4));
-    story.hear(&echo("out2", "are you there?", at(4)));
-    assert_eq!(story.state.held.len(), 1);
-    let mut bytes = Vec::new();
-    story.state.encode(&mut bytes);
-    assert_eq!(hex::encode(&bytes), include_str!("row_1.hex").trim());
-    assert_eq!(ThreadState::decode(&bytes), Ok(story.state));
-    assert!(ThreadState::decode(&[2]).is_err() && ThreadState::decode(&[]).is_err());
-    assert!(thread().key().starts_with("1784"));
+    let bytes = hex::decode(include_str!("row_1.hex").trim()).unwrap();
+    assert_eq!(bytes[0], 1);
+    let state = ThreadState::decode(&bytes).unwrap();
+    let conversation = state.conversation.as_ref().unwrap();
+    assert_eq!(conversation.agent, Some(agent("ana")));
+    assert_eq!(conversation.topics, ["billing"]);
+    assert_eq!((state.facts, state.sends.len(), state.held.len()), (13, 3, 1));
+    assert_eq!((state.early.len(), state.stories.len()), (1, 1));
+    assert_eq!(state.ledger.entries().len(), 4);
+    assert_eq!(state.window.unwrap().opened_at, at(2));
+    assert_eq!(conversation.contact().unwrap().suspended.unwrap().due_at, at(60));
+    assert!(ThreadState::decode(&[99]).is_err() && ThreadState::decode(&[]).is_err());
 }
 
 #[test]

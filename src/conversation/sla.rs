@@ -10,7 +10,7 @@ use crate::domain::fact::{FactBody, Fulfilment, Initiator};
 use crate::domain::time::Timestamp;
 
 /// The one due first; the earlier wins.
-fn earlier(one: Option<Due>, other: Due) -> Due {
+pub(super) fn earlier(one: Option<Due>, other: Due) -> Due {
     one.filter(|one| one.due_at <= other.due_at).unwrap_or(other)
 }
 
@@ -53,6 +53,16 @@ impl Turn<'_> {
             let (at, due_at) = (occurred_at, due.due_at);
             self.tell(Initiator::Customer, at, FactBody::SlaStarted { due_at });
         }
+    }
+
+    /// A customer waits who waited on another thread before.
+    pub(super) fn wait_until(&mut self, due: Due, at: Timestamp) {
+        let Some(contact) = self.contact_mut() else { return };
+        if contact.due.is_some_and(|running| running.due_at <= due.due_at) {
+            return;
+        }
+        contact.due = Some(due);
+        self.tell(Initiator::System, at, FactBody::SlaStarted { due_at: due.due_at });
     }
 
     /// A reply was sent: clears for now what it answers.

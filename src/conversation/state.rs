@@ -10,6 +10,7 @@ use crate::conversation::seen::Seen;
 use crate::domain::event::Direction;
 use crate::domain::fact::Status;
 use crate::domain::id::{AgentId, CompanyId, InboxId, ItemId, MessageId, OfferId, SendId};
+use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
 
 /// Everything remembered about one thread.
@@ -55,6 +56,31 @@ pub struct ThreadState {
     pub parting: Option<Parting>,
     /// The conversation, open or closed.
     pub conversation: Option<Conversation>,
+    /// What layout 2 added; on disk behind all others (`row`).
+    #[serde(skip)]
+    pub ties: Ties,
+}
+
+/// Merges with other threads (ADR 0006).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ties {
+    /// The thread this one is merged into: what comes new goes on there.
+    pub home: Option<Thread>,
+    /// Threads merged into this one, the newest last.
+    pub guests: Vec<TiedGuest>,
+    /// The newest inbound item, and the guest it came from.
+    pub newest_from: Option<(Timestamp, Option<Thread>)>,
+}
+
+/// A thread merged into this one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TiedGuest {
+    /// Which.
+    pub thread: Thread,
+    /// When its person last opened the reply window.
+    pub opened_at: Option<Timestamp>,
+    /// Its messages taken in here, oldest first.
+    pub mids: Vec<MessageId>,
 }
 
 /// Bounds of the lists in [`ThreadState`].
@@ -69,6 +95,10 @@ pub mod bound {
     pub const STORIES: usize = 32;
     /// Topics of a conversation.
     pub const TOPICS: usize = 32;
+    /// Threads merged into one.
+    pub const GUESTS: usize = 16;
+    /// Messages of a guest that are still known as its own.
+    pub const GUEST_MIDS: usize = 200;
 }
 
 /// The current conversation.

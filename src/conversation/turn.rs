@@ -6,13 +6,15 @@
 use crate::conversation::decide::{Effect, World};
 use crate::conversation::error::Error;
 use crate::conversation::state::{Contact, Conversation, ThreadState};
-use crate::domain::command::{CommandResult, Refusal};
+use crate::conversation::window::reply_until;
+use crate::domain::command::{CommandResult, DeskCommand, Refusal};
 use crate::domain::derive;
 use crate::domain::fact::{Channel, ConversationSnapshot, Fact, FactBody, Initiator};
-use crate::domain::id::{AgentId, CommandId, CompanyId, InboxId};
+use crate::domain::id::{AgentId, CommandId, CompanyId, CustomerId, InboxId};
 use crate::domain::outbound::OutboundSend;
 use crate::domain::routing::{RoutingAsk, RoutingRequest};
 use crate::domain::settings::{AccountSettings, CompanySettings};
+use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
 
 /// Name shown until a profile gives one.
@@ -39,7 +41,6 @@ struct Ask {
     company_id: CompanyId,
     conversation: u32,
     contact: u32,
-    at: Timestamp,
 }
 
 /// One decision under way.
@@ -51,29 +52,41 @@ pub struct Turn<'a> {
     pub(super) at: Timestamp,
     /// The thread, the time, the settings.
     pub(super) world: &'a World<'a>,
+    /// The thread the input came on, when it is a guest's (ADR 0006).
+    pub(super) origin: Option<Thread>,
+    /// Whose customer the facts are about: the home's, once merged.
+    customer: Thread,
     facts: Vec<Draft>,
     asks: Vec<Ask>,
     sends: Vec<OutboundSend>,
     results: Vec<CommandResult>,
+    notes: Vec<DeskCommand>,
+    forgotten: bool,
 }
 
 impl<'a> Turn<'a> {
     /// A turn over `state` for an input stamped `at`.
-    pub(super) const fn new(state: ThreadState, at: Timestamp, world: &'a World<'a>) -> Self {
+    pub(super) fn new(state: ThreadState, at: Timestamp, world: &'a World<'a>) -> Self {
+        let customer = state.ties.home.clone().unwrap_or_else(|| world.thread.clone());
         Self {
             state,
             at,
             world,
+            origin: None,
+            customer,
             facts: Vec::new(),
             asks: Vec::new(),
             sends: Vec::new(),
             results: Vec::new(),
+            notes: Vec::new(),
+            forgotten: false,
         }
     }
 
-    /// The account's settings in force at `at`.
+    /// The account's settings in force at `at`; of a guest's item, the guest's.
     pub(super) fn account(&self, at: Timestamp) -> &'a AccountSettings {
-        self.world.settings.account_at(&self.world.thread.account_id, at)
+        let thread = self.origin.as_ref().unwrap_or(self.world.thread);
+        self.world.settings.account_at(&thread.account_id, at)
     }
 
     /// The company's settings in force at `at`.
@@ -136,7 +149,6 @@ impl<'a> Turn<'a> {
 
     /// Asks routing about the open contact.
     pub(super) fn ask(&mut self, ask: RoutingAsk) {
-        let at = self.at;
         let Some(conversation) = &self.state.conversation else { return };
         let Some(contact) = conversation.contact() else { return };
         self.asks.push(Ask {
@@ -144,7 +156,6 @@ impl<'a> Turn<'a> {
             company_id: conversation.company_id.clone(),
             conversation: conversation.number,
             contact: contact.number,
-            at,
         });
     }
 
@@ -159,18 +170,29 @@ impl<'a> Turn<'a> {
         self.results.push(CommandResult { command_id, refusal, decided_at: self.at });
     }
 
+    /// Says something to another thread.
+    pub(super) fn note(&mut self, note: DeskCommand) {
+        self.notes.push(note);
+    }
+
+    /// Has what the world keeps of the conversation taken back.
+    pub(super) const fn forget_snapshot(&mut self) {
+        self.forgotten = true;
+    }
+
     /// Something was told or asked.
     pub(super) const fn has_effects(&self) -> bool {
         !(self.facts.is_empty()
             && self.asks.is_empty()
             && self.sends.is_empty()
-            && self.results.is_empty())
+            && self.results.is_empty()
+            && self.notes.is_empty())
     }
 
     /// The state and the effects, with their ids.
     pub(super) fn finish(self) -> Result<(ThreadState, Vec<Effect>), Error> {
         let (thread, now) = (self.world.thread, self.world.now);
-        let customer_id = derive::customer_id(thread)?;
+        let customer_id = derive::customer_id(&self.customer)?;
         let key = thread.key();
         let mut effects = Vec::new();
         let told = !self.facts.is_empty();
@@ -201,12 +223,16 @@ impl<'a> Turn<'a> {
                 thread: thread.clone(),
                 conversation_id: derive::conversation_id(thread, ask.conversation)?,
                 contact_id: derive::contact_id(thread, ask.contact)?,
-                requested_at: ask.at,
+                // Routing's time goes on with ours: what happened long ago is asked for now.
+                requested_at: now,
             }));
         }
         effects.extend(self.sends.into_iter().map(Effect::Send));
         effects.extend(self.results.into_iter().map(Effect::Result));
-        if told && let Some(snapshot) = snapshot(&self.state, self.world)? {
+        effects.extend(self.notes.into_iter().map(|note| Effect::Note(Box::new(note))));
+        if self.forgotten {
+            effects.push(Effect::Forget);
+        } else if told && let Some(snapshot) = snapshot(&self.state, customer_id, self.world)? {
             effects.push(Effect::Snapshot(Box::new(snapshot)));
         }
         Ok((self.state, effects))
@@ -214,7 +240,11 @@ impl<'a> Turn<'a> {
 }
 
 /// The conversation as it stands.
-fn snapshot(state: &ThreadState, world: &World<'_>) -> Result<Option<ConversationSnapshot>, Error> {
+fn snapshot(
+    state: &ThreadState,
+    customer_id: CustomerId,
+    world: &World<'_>,
+) -> Result<Option<ConversationSnapshot>, Error> {
     let Some(conversation) = &state.conversation else { return Ok(None) };
     let contact = conversation.contact();
     let contact_id = contact.map(|contact| derive::contact_id(world.thread, contact.number));
@@ -222,14 +252,14 @@ fn snapshot(state: &ThreadState, world: &World<'_>) -> Result<Option<Conversatio
         conversation_id: derive::conversation_id(world.thread, conversation.number)?,
         thread: world.thread.clone(),
         company_id: conversation.company_id.clone(),
-        customer_id: derive::customer_id(world.thread)?,
+        customer_id,
         display_name: display_name(state),
         status: conversation.status(),
         inbox_id: conversation.inbox_id.clone(),
         agent_id: conversation.agent.clone(),
         contact_id: contact_id.transpose()?,
         due_at: contact.and_then(|contact| contact.due).map(|due| due.due_at),
-        reply_window_expires_at: state.window.map(|window| window.expires_at),
+        reply_window_expires_at: reply_until(state, world),
         preview: state.preview.text.clone(),
         topics: conversation.topics.clone(),
         read_up_to_at: state.read_up_to_at,

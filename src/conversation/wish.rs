@@ -14,6 +14,26 @@ use crate::domain::id::MessageId;
 use crate::domain::routing::AssignReason;
 use crate::engine::stage::Exit;
 
+/// What a thread whose items go on elsewhere no longer does.
+const fn elsewhere(wish: &DeskWish) -> Option<Refusal> {
+    match wish {
+        DeskWish::Reply { .. }
+        | DeskWish::NoReplyNeeded { .. }
+        | DeskWish::Close { .. }
+        | DeskWish::Reopen
+        | DeskWish::AddTopic { .. }
+        | DeskWish::RemoveTopic { .. }
+        | DeskWish::AddNote { .. }
+        | DeskWish::Merge { .. } => Some(Refusal::CustomerMerged),
+        DeskWish::Like { .. }
+        | DeskWish::Unlike { .. }
+        | DeskWish::StoryGone { .. }
+        | DeskWish::Unmerge
+        | DeskWish::Erase
+        | DeskWish::Note(_) => None,
+    }
+}
+
 impl Turn<'_> {
     /// Carries a command out, or refuses it.
     pub(super) fn command(&mut self, command: &DeskCommand) -> Result<Exit, Error> {
@@ -21,6 +41,12 @@ impl Turn<'_> {
         match self.state.seen_commands.recall(digest, command.issued_at) {
             Memory::Repeated | Memory::Forgotten => return Ok(Exit::Skipped("duplicate")),
             Memory::New => self.state.seen_commands.remember(digest, command.issued_at),
+        }
+        if self.state.ties.home.is_some()
+            && let Some(refusal) = elsewhere(&command.wish)
+        {
+            self.answer(&command.command_id, Some(refusal));
+            return Ok(Exit::Emitted);
         }
         let refusal = match &command.wish {
             DeskWish::Reply { client_message_id, text, image_urls, automatic } => {
@@ -35,6 +61,22 @@ impl Turn<'_> {
             DeskWish::AddTopic { topic } => self.add_topic(command, topic).err(),
             DeskWish::RemoveTopic { topic } => self.remove_topic(command, topic).err(),
             DeskWish::AddNote { text } => self.add_note(command, text).err(),
+            DeskWish::StoryGone { mid } => self.story_gone(mid).err(),
+            DeskWish::Merge { into, confirmed } => self.merge(command, (into, *confirmed))?,
+            DeskWish::Unmerge => match self.unmerge(command)? {
+                // The home answers.
+                None => return Ok(Exit::Emitted),
+                refused => refused,
+            },
+            DeskWish::Erase => {
+                self.erase(command)?;
+                None
+            }
+            // Not the desk's: nobody waits for an answer.
+            DeskWish::Note(note) => {
+                self.heed(command, note)?;
+                return Ok(Exit::Emitted);
+            }
         };
         self.answer(&command.command_id, refusal);
         Ok(Exit::Emitted)
@@ -106,7 +148,7 @@ impl Turn<'_> {
             conversation.phase = Phase::Waiting;
             conversation.agent = Some(agent_id.clone());
         }
-        self.start_contact(Direction::Outbound, &initiator, at);
+        self.start_contact(Direction::Outbound, None, &initiator, at);
         self.assign(agent_id, AssignReason::Manual);
         Ok(())
     }

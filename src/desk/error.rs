@@ -202,7 +202,11 @@ const fn refusal_status(refusal: Refusal) -> StatusCode {
         | Refusal::AutomationWindowExpired
         | Refusal::NotAvailable
         | Refusal::AtMaximum
-        | Refusal::NotLoggedIn => StatusCode::CONFLICT,
+        | Refusal::NotLoggedIn
+        | Refusal::NotConfirmed
+        | Refusal::CustomerMerged
+        | Refusal::CannotMerge
+        | Refusal::CannotUnmerge => StatusCode::CONFLICT,
     }
 }
 
@@ -224,6 +228,10 @@ const fn advice(refusal: Refusal) -> &'static str {
         Refusal::NotAvailable => "become available first",
         Refusal::AtMaximum => "finish a conversation first: this is the maximum",
         Refusal::NotLoggedIn => "log in first",
+        Refusal::NotConfirmed => "make sure they are one person, then send `confirmed`",
+        Refusal::CustomerMerged => "this profile is merged into another; go there",
+        Refusal::CannotMerge => "these two profiles cannot be merged",
+        Refusal::CannotUnmerge => "only the last merge can be taken back",
         Refusal::TextTooLong => "shorten the text to 640 characters",
         Refusal::TextTooManyBytes => "shorten the text to 1000 bytes",
         Refusal::EmptyMessage => "write something, or add an image",

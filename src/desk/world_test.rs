@@ -233,6 +233,8 @@ pub(super) fn received(number: u64) -> Fact {
         story_expires_at: None,
         deleted: false,
         standby: false,
+        request_folder: None,
+        origin: None,
     };
     Fact {
         body: FactBody::MessageReceived(item),

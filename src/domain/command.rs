@@ -6,9 +6,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::event::Event;
 use crate::domain::id::{
     AgentId, ClientMessageId, CommandId, CompanyId, ConversationId, MessageId, OfferId,
 };
+use crate::domain::outbound::SendResult;
 use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
 
@@ -87,6 +89,101 @@ pub enum DeskWish {
         /// What it says.
         text: String,
     },
+    /// Somebody looked at a story, and it is gone.
+    StoryGone {
+        /// The message that shows it.
+        mid: MessageId,
+    },
+    /// This thread's person is another thread's: from now on items go on there.
+    Merge {
+        /// Whose conversation goes on.
+        into: Thread,
+        /// The agent made sure that they are one person.
+        #[serde(default)]
+        confirmed: bool,
+    },
+    /// Takes the newest merge of this thread back.
+    Unmerge,
+    /// Erases what this thread's person wrote and what is known of them.
+    Erase,
+    /// From one thread to another, never from the desk: see ADR 0006.
+    Note(ThreadNote),
+}
+
+/// What one thread says to another; written by the conversation stage alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "note", rename_all = "snake_case")]
+pub enum ThreadNote {
+    /// The command's thread takes this one in.
+    TakeIn {
+        /// Which, and what it brings.
+        newcomer: Box<Guest>,
+        /// How often it was passed on.
+        hops: u8,
+    },
+    /// The command's thread is asked to let this one go.
+    LetGo {
+        /// Which.
+        guest: Thread,
+        /// The command to be answered.
+        answer: CommandId,
+    },
+    /// The command's thread is its own again.
+    Gone {
+        /// The command to be answered.
+        answer: CommandId,
+    },
+    /// What the person of this thread wrote is erased.
+    Forget {
+        /// Which.
+        guest: Thread,
+    },
+    /// Something on Instagram that a merged thread passes on.
+    Event {
+        /// What.
+        event: Box<Event>,
+        /// How often it was passed on.
+        hops: u8,
+    },
+    /// A send's outcome that a merged thread passes on.
+    Outcome {
+        /// What.
+        result: Box<SendResult>,
+        /// How often it was passed on.
+        hops: u8,
+    },
+}
+
+/// A thread on its way into another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Guest {
+    /// Which.
+    pub guest: Thread,
+    /// When its person last wrote, for the reply window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_at: Option<Timestamp>,
+    /// Its newest conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation_id: Option<ConversationId>,
+    /// Its contact, which ended for this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<GuestContact>,
+}
+
+/// What a contact that ended `MERGED` leaves to the surviving one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GuestContact {
+    /// Whose it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_id: Option<AgentId>,
+    /// Since when the customer waits, where they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_since_at: Option<Timestamp>,
+    /// By when they are due an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Timestamp>,
+    /// The newest inbound item, shortened.
+    pub preview: String,
 }
 
 impl DeskWish {
@@ -103,6 +200,11 @@ impl DeskWish {
             Self::AddTopic { .. } => "add_topic",
             Self::RemoveTopic { .. } => "remove_topic",
             Self::AddNote { .. } => "add_note",
+            Self::StoryGone { .. } => "story_gone",
+            Self::Merge { .. } => "merge",
+            Self::Unmerge => "unmerge",
+            Self::Erase => "erase",
+            Self::Note(_) => "note",
         }
     }
 }
@@ -227,6 +329,14 @@ pub enum Refusal {
     TooManyAttachments,
     /// not an address of a JPEG, PNG or GIF over https.
     AttachmentTypeNotSupported,
+    /// a merge needs the agent's word that they are one person.
+    NotConfirmed,
+    /// the profile is merged into another; go there.
+    CustomerMerged,
+    /// into itself, into one that is merged into this, or of another company.
+    CannotMerge,
+    /// not merged, or not the last merge, or merged again since.
+    CannotUnmerge,
     /// The stage holds all it may for this account or company; try again later.
     Overloaded,
 }

@@ -5,6 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::command::Refusal;
 use crate::domain::event::{Attachment, ContentKind, Story};
 use crate::domain::id::{
     AgentId, CompanyId, ContactId, ConversationId, CustomerId, EventId, InboxId, ItemId, MessageId,
@@ -86,6 +87,31 @@ pub enum FactBody {
     CustomerCreated {
         /// Name shown until the profile is known.
         display_name: String,
+    },
+    /// A thread's items go on in another customer's conversation.
+    #[serde(rename = "customer.merged")]
+    CustomerMerged {
+        /// The thread merged into this one; whose customer it was follows from it.
+        source: Thread,
+        /// Whose profile it was.
+        source_customer_id: CustomerId,
+        /// Its newest conversation, ended if it was open.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source_conversation_id: Option<ConversationId>,
+    },
+    /// The newest merge was taken back: items return by their thread.
+    #[serde(rename = "customer.unmerged")]
+    CustomerUnmerged {
+        /// The thread that is its own again.
+        source: Thread,
+        /// Whose profile it opens again.
+        source_customer_id: CustomerId,
+    },
+    /// A person's content was erased; views forget the thread.
+    #[serde(rename = "customer.deleted")]
+    CustomerDeleted {
+        /// Items the state still knew.
+        items: u64,
     },
     /// A conversation began.
     #[serde(rename = "conversation.created")]
@@ -212,6 +238,22 @@ pub enum FactBody {
         /// Which part of it.
         send_id: SendId,
     },
+    /// What was shown as written in the app was our own send, known by its mid only now.
+    #[serde(rename = "message.recognised")]
+    MessageRecognised {
+        /// Our item.
+        item_id: ItemId,
+        /// The message.
+        mid: MessageId,
+        /// The item it was shown as; views drop it, reports do not count it.
+        instead_of: ItemId,
+    },
+    /// A reply was refused because it came too late.
+    #[serde(rename = "message.refused")]
+    MessageRefused {
+        /// Why.
+        code: Refusal,
+    },
     /// A message was unsent; its text is gone.
     #[serde(rename = "message.deleted")]
     MessageDeleted {
@@ -266,6 +308,12 @@ pub enum FactBody {
     /// A story's day is over.
     #[serde(rename = "story.expired")]
     StoryExpired {
+        /// The message that shows it.
+        mid: MessageId,
+    },
+    /// A story is gone although its day is not over.
+    #[serde(rename = "story.unavailable")]
+    StoryUnavailable {
         /// The message that shows it.
         mid: MessageId,
     },
@@ -337,6 +385,9 @@ impl FactBody {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::CustomerCreated { .. } => "customer.created",
+            Self::CustomerMerged { .. } => "customer.merged",
+            Self::CustomerUnmerged { .. } => "customer.unmerged",
+            Self::CustomerDeleted { .. } => "customer.deleted",
             Self::ConversationCreated => "conversation.created",
             Self::ConversationClosed => "conversation.closed",
             Self::ConversationReopened => "conversation.reopened",
@@ -355,6 +406,8 @@ impl FactBody {
             Self::MessageSent(_) => "message.sent",
             Self::MessageFailed { .. } => "message.failed",
             Self::MessageUnknown { .. } => "message.unknown",
+            Self::MessageRecognised { .. } => "message.recognised",
+            Self::MessageRefused { .. } => "message.refused",
             Self::MessageDeleted { .. } => "message.deleted",
             Self::MessageEdited { .. } => "message.edited",
             Self::MessageRead { .. } => "message.read",
@@ -363,6 +416,7 @@ impl FactBody {
             Self::MessageLiked { .. } => "message.liked",
             Self::MessageUnliked { .. } => "message.unliked",
             Self::StoryExpired { .. } => "story.expired",
+            Self::StoryUnavailable { .. } => "story.unavailable",
             Self::SlaStarted { .. } => "sla.started",
             Self::SlaDueSoon { .. } => "sla.due_soon",
             Self::SlaCleared { .. } => "sla.cleared",
@@ -411,6 +465,12 @@ pub struct Item {
     /// Read-only copy: another app owns the thread.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub standby: bool,
+    /// The folder of the person's inbox it lies in, as the platform names it; absent: unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_folder: Option<String>,
+    /// The thread it came on, where that one is merged into the fact's; it returns there by an unmerge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Thread>,
 }
 
 /// How a contact was fulfilled. Source: desk rule R-155.

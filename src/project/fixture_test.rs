@@ -31,6 +31,8 @@ pub(super) fn item(id: &str, text: Option<&str>) -> Item {
         story_expires_at: None,
         deleted: false,
         standby: false,
+        request_folder: None,
+        origin: None,
     }
 }
 

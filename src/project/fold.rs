@@ -27,6 +27,10 @@ pub(crate) fn fold(mut row: ThreadRow, fact: &Fact, entries_max: usize) -> Threa
     if let FactBody::MessageRead { read_up_to_at } = &fact.body {
         row.read_up_to_at = row.read_up_to_at.max(Some(*read_up_to_at));
     }
+    if let FactBody::CustomerDeleted { .. } = &fact.body {
+        row.conversations.clear();
+        row.read_up_to_at = None;
+    }
     let Some(id) = &fact.conversation_id else { return row };
     restate(&mut row, id, fact);
     change_item(&mut row, id, fact);
@@ -112,6 +116,12 @@ const fn standing(body: &FactBody) -> Option<(Status, Hold<'_>)> {
         FactBody::ConversationReopened => Some((Status::Open, Hold::AsBefore)),
         FactBody::ConversationClosed => Some((Status::Closed, Hold::AsBefore)),
         FactBody::CustomerCreated { .. }
+        | FactBody::CustomerMerged { .. }
+        | FactBody::CustomerUnmerged { .. }
+        | FactBody::CustomerDeleted { .. }
+        | FactBody::MessageRecognised { .. }
+        | FactBody::MessageRefused { .. }
+        | FactBody::StoryUnavailable { .. }
         | FactBody::ContactStarted { .. }
         | FactBody::ContactOffered { .. }
         | FactBody::ContactRejected { .. }
@@ -192,8 +202,15 @@ fn change_item(row: &mut ThreadRow, id: &ConversationId, fact: &Fact) {
         FactBody::ReactionRemoved { mid } => with_mid(row, mid, |item| item.reaction = None),
         FactBody::MessageLiked { mid } => with_mid(row, mid, |item| item.liked = true),
         FactBody::MessageUnliked { mid, .. } => with_mid(row, mid, |item| item.liked = false),
-        FactBody::StoryExpired { mid } => with_mid(row, mid, |item| item.story_gone = true),
+        FactBody::StoryExpired { mid } | FactBody::StoryUnavailable { mid } => {
+            with_mid(row, mid, |item| item.story_gone = true);
+        }
+        FactBody::MessageRecognised { instead_of, .. } => drop_item(row, instead_of),
         FactBody::CustomerCreated { .. }
+        | FactBody::CustomerMerged { .. }
+        | FactBody::CustomerUnmerged { .. }
+        | FactBody::CustomerDeleted { .. }
+        | FactBody::MessageRefused { .. }
         | FactBody::ConversationCreated
         | FactBody::ConversationClosed
         | FactBody::ConversationReopened
@@ -270,6 +287,16 @@ fn edit(item: &mut ItemRow, text: &str, num_edit: u32) {
     if !item.deleted && item.num_edit.is_none_or(|held| held < num_edit) {
         item.num_edit = Some(num_edit);
         item.text = Some(text.to_owned());
+    }
+}
+
+/// A line that was shown as somebody else's is our own, which is there already.
+fn drop_item(row: &mut ThreadRow, item_id: &ItemId) {
+    for conversation in row.conversations.values_mut() {
+        conversation.entries.retain(|entry| match &entry.body {
+            EntryRowBody::Item(item) => item.item_id != *item_id,
+            EntryRowBody::Event(..) => true,
+        });
     }
 }
 

@@ -30,7 +30,13 @@ pub(crate) fn said(body: &FactBody) -> Option<(String, Option<&AgentId>)> {
         FactBody::TopicAdded { topic } => Some((format!("Topic added: {topic}"), None)),
         FactBody::TopicRemoved { topic } => Some((format!("Topic removed: {topic}"), None)),
         FactBody::NoteCreated { text } => Some((text.clone(), None)),
+        FactBody::CustomerMerged { .. } => plain("Profiles merged"),
+        FactBody::CustomerUnmerged { .. } => plain("Profiles separated"),
         FactBody::CustomerCreated { .. }
+        | FactBody::CustomerDeleted { .. }
+        | FactBody::MessageRecognised { .. }
+        | FactBody::MessageRefused { .. }
+        | FactBody::StoryUnavailable { .. }
         | FactBody::ContactStarted { .. }
         | FactBody::ContactQueued
         | FactBody::ContactOffered { .. }

@@ -4,3 +4,4 @@
 
 mod tidy;
 mod schemas;
+mod round_trip;

@@ -1,0 +1,387 @@
+//! Two threads become one customer, and part again. Pure. Why so: ADR 0006.
+//!
+//! | who      | at                | does                                                                          |
+//! |----------|-------------------|-------------------------------------------------------------------------------|
+//! | source   | `merge`           | ends its contact `MERGED`, closes, remembers its home, sends it `take_in`     |
+//! | home     | `take_in`         | takes the guest in; its conversation survives with the earlier due date       |
+//! | source   | anything new      | passes it on to its home; what it began before it ends itself                 |
+//! | source   | `unmerge`         | asks its home to `let_go`                                                     |
+//! | home     | `let_go`          | lets the newest guest go, or refuses                                          |
+//! | source   | `gone`            | is its own again                                                              |
+
+use crate::conversation::error::Error;
+use crate::conversation::ledger::{item_key, mid_key};
+use crate::conversation::life_cycle::Began;
+use crate::conversation::sla;
+use crate::conversation::state::{Care, Due, Phase, Preview, TiedGuest, bound};
+use crate::conversation::turn::Turn;
+use crate::domain::command::{DeskCommand, DeskWish, Guest, GuestContact, Refusal, ThreadNote};
+use crate::domain::derive;
+use crate::domain::event::{ContentKind, Direction, Event, EventKind};
+use crate::domain::fact::{EndReason, FactBody, Initiator};
+use crate::domain::id::{AgentId, CommandId, MessageId};
+use crate::domain::outbound::SendResult;
+use crate::domain::routing::AssignReason;
+use crate::domain::settings::StoryMentions;
+use crate::domain::thread::Thread;
+use crate::domain::time::Timestamp;
+use crate::engine::stage::Exit;
+
+/// Most often a word is passed on: longer chains are no chains but rings, made by merges that crossed.
+const HOPS_MAX: u8 = 8;
+/// Who speaks where no agent does.
+const NOBODY: &str = "system";
+
+impl Turn<'_> {
+    /// This thread's person is another's.
+    pub(super) fn merge(
+        &mut self,
+        command: &DeskCommand,
+        (into, confirmed): (&Thread, bool),
+    ) -> Result<Option<Refusal>, Error> {
+        if let Some(refusal) = self.unmergeable(into, confirmed) {
+            return Ok(Some(refusal));
+        }
+        let (at, by) = (self.at, Initiator::Agent(command.agent_id.clone()));
+        let contact = self.what_the_contact_leaves();
+        let number = self.state.conversation.as_ref().map(|conversation| conversation.number);
+        let conversation_id = number.map(|n| derive::conversation_id(self.world.thread, n));
+        self.end_contact(EndReason::Merged, &by, at);
+        self.close_for_good(&by, at);
+        self.state.ties.home = Some(into.clone());
+        let newcomer = Box::new(Guest {
+            guest: self.world.thread.clone(),
+            opened_at: self.state.window.map(|window| window.opened_at),
+            conversation_id: conversation_id.transpose()?,
+            contact,
+        });
+        let id = ["take-in", command.command_id.as_str()];
+        let note = ThreadNote::TakeIn { newcomer, hops: 0 };
+        self.say_to(into, (&id, Some(&command.agent_id)), note)?;
+        Ok(None)
+    }
+
+    fn unmergeable(&self, into: &Thread, confirmed: bool) -> Option<Refusal> {
+        let ties = &self.state.ties;
+        let settings = self.world.settings;
+        let theirs = &settings.account_at(&into.account_id, self.at).company_id;
+        if ties.home.is_some() {
+            return Some(Refusal::CustomerMerged);
+        }
+        let impossible = into == self.world.thread
+            || !self.state.customer_known
+            || ties.guests.iter().any(|guest| guest.thread == *into)
+            || *theirs != self.account(self.at).company_id;
+        if impossible {
+            return Some(Refusal::CannotMerge);
+        }
+        (!confirmed).then_some(Refusal::NotConfirmed)
+    }
+
+    /// What of the open contact goes on in the surviving one.
+    ///
+    /// An answer on its way counts as none: whether it arrives shows here, and nobody is forgotten there.
+    fn what_the_contact_leaves(&self) -> Option<GuestContact> {
+        let contact = self.contact()?;
+        let due = match (contact.due, contact.suspended) {
+            (Some(running), suspended) => Some(sla::earlier(suspended, running)),
+            (None, suspended) => suspended,
+        };
+        Some(GuestContact {
+            agent_id: self.agent(),
+            waiting_since_at: due.map(|due| due.since),
+            due_at: due.map(|due| due.due_at),
+            preview: self.state.preview.text.clone(),
+        })
+    }
+
+    /// The conversation of a thread that goes on elsewhere, or whose person is erased.
+    pub(super) fn close_for_good(&mut self, by: &Initiator, at: Timestamp) {
+        if self.not_closed().is_err() || self.state.conversation.is_none() {
+            return;
+        }
+        self.tell(by.clone(), at, FactBody::ConversationClosed);
+        if let Some(conversation) = &mut self.state.conversation {
+            conversation.last_agent = conversation.agent.take().or(conversation.last_agent.take());
+            conversation.phase = Phase::Closed { at };
+        }
+    }
+
+    /// What another thread says to this one.
+    pub(super) fn heed(&mut self, command: &DeskCommand, note: &ThreadNote) -> Result<(), Error> {
+        match note {
+            ThreadNote::TakeIn { newcomer, hops } => self.take_in(command, newcomer, *hops),
+            ThreadNote::LetGo { guest, answer } => self.let_go(command, guest, answer),
+            ThreadNote::Gone { answer } => {
+                self.state.ties.home = None;
+                self.answer(answer, None);
+                Ok(())
+            }
+            ThreadNote::Forget { guest } => {
+                self.forget_guest(guest);
+                Ok(())
+            }
+            // The edge hands these over as the event and the outcome they are.
+            ThreadNote::Event { .. } | ThreadNote::Outcome { .. } => Ok(()),
+        }
+    }
+
+    fn take_in(&mut self, command: &DeskCommand, from: &Guest, hops: u8) -> Result<(), Error> {
+        // Two merges crossed: the thread with the lesser key is the home of both.
+        if self.state.ties.home.as_ref() == Some(&from.guest) {
+            if *self.world.thread > from.guest {
+                return Ok(());
+            }
+            self.state.ties.home = None;
+        }
+        let by = Initiator::Agent(command.agent_id.clone());
+        self.know_customer(&by, self.at);
+        self.welcome(&from.guest, from.opened_at);
+        let body = FactBody::CustomerMerged {
+            source: from.guest.clone(),
+            source_customer_id: derive::customer_id(&from.guest)?,
+            source_conversation_id: from.conversation_id.clone(),
+        };
+        self.tell(by, self.at, body);
+        match self.state.ties.home.clone() {
+            // Merged on meanwhile: who waits goes on to where conversations are.
+            Some(home) if hops < HOPS_MAX => {
+                let id = ["take-in", command.command_id.as_str()];
+                let newcomer = Box::new(from.clone());
+                let note = ThreadNote::TakeIn { newcomer, hops: hops + 1 };
+                self.say_to(&home, (&id, Some(&command.agent_id)), note)
+            }
+            Some(_) | None => {
+                if let Some(contact) = &from.contact {
+                    self.take_over(command, contact);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn welcome(&mut self, thread: &Thread, opened_at: Option<Timestamp>) {
+        let guests = &mut self.state.ties.guests;
+        guests.retain(|guest| guest.thread != *thread);
+        if guests.len() >= bound::GUESTS {
+            guests.remove(0);
+        }
+        guests.push(TiedGuest { thread: thread.clone(), opened_at, mids: Vec::new() });
+        let newest = self.state.ties.newest_from.as_ref().map(|(newest, _)| *newest);
+        if opened_at > newest.max(self.state.window.map(|window| window.opened_at)) {
+            self.state.ties.newest_from = opened_at.map(|opened| (opened, Some(thread.clone())));
+        }
+    }
+
+    /// The surviving contact: the earlier due date, its own agent or the only one, one slot.
+    fn take_over(&mut self, command: &DeskCommand, left: &GuestContact) {
+        let (at, by) = (self.at, Initiator::Agent(command.agent_id.clone()));
+        let waits = left.waiting_since_at.zip(left.due_at);
+        if let Some((since, _)) = waits
+            && self.state.preview.of.is_none_or(|(newest, _)| newest < since)
+        {
+            self.state.preview = Preview { of: Some((since, 0)), text: left.preview.clone() };
+        }
+        let direction = if waits.is_some() { Direction::Inbound } else { Direction::Outbound };
+        let began = self.join_or_start_due(direction, waits.map(|(_, due)| due), &by, at);
+        if let Some((since, due_at)) = waits {
+            // What was answered on one thread was not on the other: it waits from just after that answer.
+            let answered = self.state.answered_up_to.map(|answered| answered.plus_ms(1));
+            let since = answered.map_or(since, |answered| since.max(answered));
+            self.wait_until(Due { since, due_at, soon_at: None, breached: false }, at);
+        }
+        let unasked = self.contact().is_some_and(|contact| contact.care == Care::Unasked);
+        match (self.agent(), left.agent_id.clone()) {
+            (Some(own), _) if began == Began::Now => self.assign(own, AssignReason::ContactInbound),
+            (Some(_), _) => (),
+            (None, Some(only)) => self.assign(only, AssignReason::Manual),
+            (None, None) if began == Began::Now || unasked => self.enqueue(at),
+            (None, None) => (),
+        }
+    }
+
+    /// Asks the home to let this thread go; it answers the command.
+    pub(super) fn unmerge(&mut self, command: &DeskCommand) -> Result<Option<Refusal>, Error> {
+        let Some(home) = self.state.ties.home.clone() else {
+            return Ok(Some(Refusal::CannotUnmerge));
+        };
+        let (guest, answer) = (self.world.thread.clone(), command.command_id.clone());
+        let id = ["let-go", command.command_id.as_str()];
+        let note = ThreadNote::LetGo { guest, answer };
+        self.say_to(&home, (&id, Some(&command.agent_id)), note)?;
+        Ok(None)
+    }
+
+    fn let_go(
+        &mut self,
+        command: &DeskCommand,
+        guest: &Thread,
+        answer: &CommandId,
+    ) -> Result<(), Error> {
+        let ties = &mut self.state.ties;
+        let newest = ties.guests.last().is_some_and(|last| last.thread == *guest);
+        if ties.home.is_some() || !newest {
+            self.answer(answer, Some(Refusal::CannotUnmerge));
+            return Ok(());
+        }
+        ties.guests.pop();
+        ties.newest_from.take_if(|(_, from)| from.as_ref() == Some(guest));
+        let body = FactBody::CustomerUnmerged {
+            source: guest.clone(),
+            source_customer_id: derive::customer_id(guest)?,
+        };
+        self.tell(Initiator::Agent(command.agent_id.clone()), self.at, body);
+        let id = ["gone", command.command_id.as_str()];
+        let note = ThreadNote::Gone { answer: answer.clone() };
+        self.say_to(guest, (&id, Some(&command.agent_id)), note)
+    }
+
+    /// What the person of a guest wrote leaves the views and the state.
+    fn forget_guest(&mut self, thread: &Thread) {
+        let ties = &mut self.state.ties;
+        ties.newest_from.take_if(|(_, from)| from.as_ref() == Some(thread));
+        let Some(place) = ties.guests.iter().position(|guest| guest.thread == *thread) else {
+            return;
+        };
+        for mid in ties.guests.remove(place).mids {
+            let key = mid_key(&mid);
+            if self.state.preview.of.is_some_and(|(_, of)| of == key) {
+                self.state.preview = Preview::default();
+            }
+            self.state.ledger.remove(key);
+            self.state.stories.retain(|story| story.mid != mid);
+            self.tell(Initiator::System, self.at, FactBody::MessageDeleted { mid });
+        }
+    }
+
+    /// An event of a merged thread that begins nothing it has to end itself.
+    pub(super) fn is_for_home(&self, event: &Event) -> bool {
+        if self.state.ties.home.is_none() || self.world.hops >= HOPS_MAX {
+            return false;
+        }
+        let known = |mid: &MessageId| self.state.ledger.get(mid_key(mid)).is_some();
+        match &event.kind {
+            EventKind::MessageReceived(_) | EventKind::PostbackReceived { .. } => {
+                self.state.ledger.get(item_key(event)).is_none()
+            }
+            EventKind::MessageEchoed(body) => !self.may_be_own(event, body),
+            EventKind::MessageEdited { .. }
+            | EventKind::MessageDeleted { .. }
+            | EventKind::MessageRead { .. } => !event.mid.as_ref().is_some_and(known),
+            EventKind::ReactionAdded(reaction) | EventKind::ReactionRemoved(reaction) => {
+                !known(&reaction.target_mid)
+            }
+            EventKind::ReferralReceived { .. }
+            | EventKind::ThreadControl(_)
+            | EventKind::AccountPolicy { .. }
+            | EventKind::WebhookTest { .. }
+            | EventKind::Ignored { .. }
+            | EventKind::DeadLetter { .. } => false,
+        }
+    }
+
+    /// Passes an event on to the home; the reply window stays the thread's own.
+    pub(super) fn pass_on(&mut self, event: &Event) -> Result<Exit, Error> {
+        if let Some(exit) = self.repeated(event) {
+            return Ok(exit);
+        }
+        if self.opens(event) {
+            self.opened(self.at);
+        }
+        let Some(home) = self.state.ties.home.clone() else { return Ok(Exit::Skipped("ignored")) };
+        let note = ThreadNote::Event { event: Box::new(event.clone()), hops: self.world.hops + 1 };
+        self.say_to(&home, (&["event", event.event_id.as_str()], None), note)?;
+        Ok(Exit::Emitted)
+    }
+
+    ///
+    fn opens(&self, event: &Event) -> bool {
+        match &event.kind {
+            EventKind::PostbackReceived { .. } => true,
+            EventKind::MessageReceived(body) => {
+                let mentions = self.account(self.at).story_mentions;
+                body.content.kind != ContentKind::StoryMention
+                    || mentions == StoryMentions::CreateConversation
+            }
+            EventKind::MessageEchoed(_)
+            | EventKind::MessageEdited { .. }
+            | EventKind::MessageDeleted { .. }
+            | EventKind::MessageRead { .. }
+            | EventKind::ReactionAdded(_)
+            | EventKind::ReactionRemoved(_)
+            | EventKind::ReferralReceived { .. }
+            | EventKind::ThreadControl(_)
+            | EventKind::AccountPolicy { .. }
+            | EventKind::WebhookTest { .. }
+            | EventKind::Ignored { .. }
+            | EventKind::DeadLetter { .. } => false,
+        }
+    }
+
+    /// The outcome of a send of the home's, to this thread's person.
+    pub(super) fn pass_on_outcome(&mut self, result: &SendResult) -> Result<Exit, Error> {
+        let home = self.state.ties.home.clone().filter(|_| self.world.hops < HOPS_MAX);
+        let Some(home) = home else { return Ok(Exit::Skipped("stale")) };
+        let settled_at = result.settled_at.as_ms().to_string();
+        let id = ["outcome", result.send_id.as_str(), result.outcome.name(), &settled_at];
+        let note =
+            ThreadNote::Outcome { result: Box::new(result.clone()), hops: self.world.hops + 1 };
+        self.say_to(&home, (&id, None), note)?;
+        Ok(Exit::Emitted)
+    }
+
+    /// Says something to another thread; `about` names it, so that it is said and heard once.
+    pub(super) fn say_to(
+        &mut self,
+        to: &Thread,
+        (about, by): (&[&str], Option<&AgentId>),
+        note: ThreadNote,
+    ) -> Result<(), Error> {
+        let from = self.world.thread.key();
+        let digest = derive::digest(&[&[from.as_str()], about].concat());
+        let agent_id = match by {
+            Some(agent_id) => agent_id.clone(),
+            None => AgentId::parse(NOBODY)?,
+        };
+        self.note(DeskCommand {
+            wish: DeskWish::Note(note),
+            command_id: CommandId::parse(&format!("note-{digest:032x}"))?,
+            thread: to.clone(),
+            conversation_id: derive::conversation_id(to, 1)?,
+            agent_id,
+            issued_at: self.at,
+        });
+        Ok(())
+    }
+
+    /// Remembers that an inbound item came, and from which guest.
+    pub(super) fn came_from(&mut self, mid: Option<&MessageId>, at: Timestamp) {
+        let origin = self.origin.clone();
+        let ties = &mut self.state.ties;
+        if ties.guests.is_empty() && origin.is_none() {
+            return;
+        }
+        if ties.newest_from.as_ref().is_none_or(|(newest, _)| *newest <= at) {
+            ties.newest_from = Some((at, origin.clone()));
+        }
+        let Some(origin) = origin else { return };
+        if !ties.guests.iter().any(|guest| guest.thread == origin) {
+            self.welcome(&origin, None);
+        }
+        let guests = &mut self.state.ties.guests;
+        if let Some(guest) = guests.iter_mut().find(|guest| guest.thread == origin) {
+            guest.opened_at = guest.opened_at.max(Some(at));
+            if guest.mids.len() >= bound::GUEST_MIDS {
+                guest.mids.remove(0);
+            }
+            guest.mids.extend(mid.cloned());
+        }
+    }
+
+    /// The thread a message came on.
+    pub(super) fn thread_of(&self, mid: &MessageId) -> Thread {
+        let guests = &self.state.ties.guests;
+        let its = guests.iter().find(|guest| guest.mids.contains(mid));
+        its.map_or_else(|| self.world.thread.clone(), |guest| guest.thread.clone())
+    }
+}
