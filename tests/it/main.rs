@@ -9,3 +9,7 @@ mod round_trip;
 #[path = "../shop/mod.rs"]
 mod shop;
 mod story;
+mod demo;
+mod bad_input;
+mod bad_calls;
+mod bad_start;

@@ -13,3 +13,6 @@ mod exactly_once;
 mod lanes;
 mod edges;
 mod topics;
+#[path = "../shop/mod.rs"]
+mod shop;
+mod story;

@@ -23,11 +23,6 @@ impl Agent {
         agent
     }
 
-    /// The same agent at another process.
-    pub(crate) fn moves_to(&mut self, doors: Doors) {
-        self.doors = doors;
-    }
-
     /// Wishes until it is done; the same key makes the repetitions one wish.
     pub(crate) async fn wish(&self, path: &str, body: Value) {
         let key = format!("{}-{}", self.name, self.wishes.fetch_add(1, Ordering::Relaxed));

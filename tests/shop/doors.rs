@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dmstream::clock::Clock;
 use dmstream::simulator::{Occurrence, signature, webhook_body};
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 
 use super::secrets;
@@ -34,26 +34,25 @@ impl Doors {
         (status, answer.text().await.unwrap_or_default())
     }
 
-    /// The status of a posted body under this signature header.
-    pub(crate) async fn post(&self, body: Vec<u8>, signed: Option<&str>) -> u16 {
+    /// The status of a posted body under these headers.
+    pub(crate) async fn post(&self, body: Vec<u8>, headers: &[(&str, &str)]) -> u16 {
         let request = self.client.post(format!("{}/webhooks/instagram", self.base)).body(body);
-        let request = match signed {
-            Some(signed) => request.header("x-hub-signature-256", signed),
-            None => request,
-        };
+        let with =
+            |request: RequestBuilder, (name, value): &(&str, &str)| request.header(*name, *value);
+        let request = headers.iter().fold(request, with);
         request.send().await.map_or(0, |answer| answer.status().as_u16())
     }
 
-    /// The status of a body signed as Meta signs.
-    pub(crate) async fn post_signed(&self, body: Vec<u8>) -> u16 {
+    /// The status of a body signed as Meta signs, under a trace of its own.
+    pub(crate) async fn post_signed(&self, body: Vec<u8>, trace: &str) -> u16 {
         let signed = signature(secrets::APP, &body);
-        self.post(body, Some(&signed)).await
+        self.post(body, &[("x-hub-signature-256", &signed), ("traceparent", trace)]).await
     }
 
     /// One notification that tells of these occurrences.
     pub(crate) async fn deliver(&self, occurrences: &[Occurrence]) {
         let body = webhook_body(occurrences, Clock::System.now()).unwrap();
-        assert_eq!(self.post_signed(body).await, 200);
+        assert_eq!(self.post_signed(body, "").await, 200);
     }
 
     /// A call of the desk API: status and answer; status 0 when nobody answers.

@@ -109,7 +109,8 @@ impl Instagram {
     /// Something said in this thread.
     pub(crate) fn says(&self, by: Author, thread: &Thread, words: &str) -> Occurrence {
         let mid = format!("said-{}-{words}", self.said.fetch_add(1, Ordering::Relaxed));
-        let what = What::Message { mid: MessageId::parse(&mid).unwrap(), by, body: Body::text(words) };
+        let what =
+            What::Message { mid: MessageId::parse(&mid).unwrap(), by, body: Body::text(words) };
         let said = Occurrence { thread: thread.clone(), at: Clock::System.now(), what };
         self.books.with(|ledger| ledger.happened(&said));
         said

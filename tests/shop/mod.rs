@@ -19,7 +19,7 @@ pub(crate) use agent::Agent;
 pub(crate) use audit::Audit;
 pub(crate) use doors::Doors;
 pub(crate) use instagram::Instagram;
-pub(crate) use open::{Shop, free_address, settings};
+pub(crate) use open::{Plan, Shop, free_address, settings, write};
 pub(crate) use product::{Product, command};
 
 /// How long anything may take that a test waits for; the machine may be busy.

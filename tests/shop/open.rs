@@ -26,8 +26,8 @@ pub(crate) struct Shop {
     pub(crate) instagram: Instagram,
     pub(crate) product: Product,
     pub(crate) file: PathBuf,
-    pub(crate) dir: TempDir,
-    plan: Plan,
+    /// Everything of the shop lies here, and goes with it.
+    _dir: TempDir,
 }
 
 impl Shop {
@@ -46,16 +46,7 @@ impl Shop {
         }
         let product = Product::start(&file, address);
         product.ready().await;
-        Self { instagram, product, file, dir, plan }
-    }
-
-    /// One more process on the same log, ready.
-    pub(crate) async fn one_more(&self, instance: &str) -> Product {
-        let address = free_address();
-        let text = settings(&self.plan, address, self.instagram.graph_address);
-        let product = Product::start(&write(self.dir.path(), instance, &text), address);
-        product.ready().await;
-        product
+        Self { instagram, product, file, _dir: dir }
     }
 
     pub(crate) fn doors(&self) -> Doors {
@@ -86,9 +77,10 @@ pub(crate) fn settings(plan: &Plan, listen: SocketAddr, graph: SocketAddr) -> St
 
 /// Writes the configuration of one instance.
 pub(crate) fn write(dir: &Path, instance: &str, text: &str) -> PathBuf {
-    let file = dir.join(format!("{instance}.toml"));
+    let file = dir.join(format!("{}.toml", instance.replace('/', "-")));
     let data = dir.join(instance);
-    std::fs::write(&file, format!("instance = \"{instance}\"\ndata_dir = {data:?}\n{text}")).unwrap();
+    std::fs::write(&file, format!("instance = \"{instance}\"\ndata_dir = {data:?}\n{text}"))
+        .unwrap();
     file
 }
 

@@ -4,7 +4,7 @@ use dmstream::simulator::{Author, GraphFaults};
 use serde_json::{Value, json};
 
 use super::open::Plan;
-use super::{Audit, Shop, eventually};
+use super::{Audit, Shop, command, eventually};
 
 /// Where the product is killed in a story.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,4 +136,15 @@ fn status(shown: &Value) -> &str {
 fn items<'a>(shown: &'a Value, direction: &'a str) -> impl Iterator<Item = &'a Value> {
     let lines = shown["items"].as_array().map_or(&[][..], Vec::as_slice);
     lines.iter().filter(move |line| line["direction"].as_str().unwrap_or("") == direction)
+}
+
+/// The demo, killed twice: its books are compared item by item, and it says so.
+pub(crate) fn the_demo_agrees(more: &[&str]) {
+    let demo = ["demo", "--for", "8s", "--rate", "10", "--restarts", "2", "--quiet"];
+    let shown = command(&demo).args(more).output().unwrap();
+    let (said, cried) =
+        (String::from_utf8_lossy(&shown.stdout), String::from_utf8_lossy(&shown.stderr));
+    assert!(shown.status.success(), "{said}\n{cried}");
+    assert!(said.contains("no message lost, none shown twice, none sent twice"), "{said}");
+    assert!(said.contains("killed and restarted 2 times"), "{said}");
 }
