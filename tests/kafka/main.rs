@@ -16,3 +16,8 @@ mod topics;
 #[path = "../shop/mod.rs"]
 mod shop;
 mod story;
+mod chaos_front;
+mod chaos_fleet;
+mod chaos_load;
+mod chaos_clerk;
+mod chaos;

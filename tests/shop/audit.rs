@@ -13,8 +13,8 @@ use dmstream::broker::{Broker, NextOffsets, PollBounds};
 use dmstream::clock::Clock;
 use dmstream::config::Config;
 use dmstream::conversation::ThreadState;
-use dmstream::domain::fact::{ConversationSnapshot, Fact, FactBody};
-use dmstream::domain::outbound::{OutboundSend, SendOutcome, SendResult};
+use dmstream::domain::fact::{ConversationSnapshot, Fact, FactBody, Item};
+use dmstream::domain::outbound::{OutboundSend, SendResult};
 use dmstream::domain::routing::RoutingDecision;
 use dmstream::engine::stage::Row;
 use dmstream::topics::Topic;
@@ -125,29 +125,23 @@ impl Audit {
             }
             None => self.hold(changelog, record, "has no id"),
         }
-        match record.topic {
-            Topic::Timeline => self.fact(record, &read(record)),
-            Topic::RoutingDecisions => self.decision(record, &read(record)),
-            Topic::OutboundSends => {
-                let send: OutboundSend = read(record);
-                self.outcomes.entry(send.send_id.as_str().to_owned()).or_default();
-            }
-            Topic::OutboundResults => {
-                let result: SendResult = read(record);
-                let outcome = result.outcome.name();
-                self.outcomes.entry(result.send_id.as_str().to_owned()).or_default().push(outcome);
-                if let SendOutcome::Accepted { mid: Some(mid) } = &result.outcome {
-                    self.hold(!mid.as_str().is_empty(), record, "has an empty mid");
-                }
-            }
-            Topic::Conversations => {
-                let snapshot: ConversationSnapshot = read(record);
-                self.thread(record).snapshot_at = snapshot.as_of_number;
-            }
-            _ => {
-                let state = ThreadState::decode(record.bytes()).unwrap();
-                self.thread(record).state_at = state.facts;
-            }
+        if record.topic == Topic::Timeline {
+            self.fact(record, &read(record));
+        } else if record.topic == Topic::RoutingDecisions {
+            self.decision(record, &read(record));
+        } else if record.topic == Topic::OutboundSends {
+            let send: OutboundSend = read(record);
+            self.outcomes.entry(send.send_id.as_str().to_owned()).or_default();
+        } else if record.topic == Topic::OutboundResults {
+            let result: SendResult = read(record);
+            let of_part = self.outcomes.entry(result.send_id.as_str().to_owned()).or_default();
+            of_part.push(result.outcome.name());
+        } else if record.topic == Topic::Conversations {
+            let snapshot: ConversationSnapshot = read(record);
+            self.thread(record).snapshot_at = snapshot.as_of_number;
+        } else {
+            let state = ThreadState::decode(record.bytes()).unwrap();
+            self.thread(record).state_at = state.facts;
         }
     }
 
@@ -158,19 +152,15 @@ impl Audit {
         told.facts = fact.number;
         told.partition = record.partition;
         told.types.push(fact.body.name());
-        let mid = match &fact.body {
-            FactBody::MessageReceived(item) => {
-                let mid = item.mid.as_ref().unwrap().as_str().to_owned();
-                told.received.push(mid.clone());
-                Some(mid)
-            }
-            FactBody::MessageSent(item) => {
-                let mid = item.mid.as_ref().map(|mid| mid.as_str().to_owned());
-                told.sent.extend(mid.clone());
-                mid
-            }
-            _ => None,
-        };
+        let said = |item: &Item| item.mid.as_ref().map(|mid| mid.as_str().to_owned());
+        let mut mid = None;
+        if let FactBody::MessageReceived(item) = &fact.body {
+            mid = said(item);
+            told.received.extend(mid.clone());
+        } else if let FactBody::MessageSent(item) = &fact.body {
+            mid = said(item);
+            told.sent.extend(mid.clone());
+        }
         self.hold(follows, record, "does not follow the fact before it");
         self.hold(stays, record, "is in another partition than the fact before it");
         if let Some(mid) = mid {
