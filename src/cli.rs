@@ -45,6 +45,8 @@ pub enum Command {
     /// Look at records that could not be processed.
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
+    /// Find out where one message went: every record that names an id, and what came of it. Shows no content.
+    Trace(TraceArgs),
     /// Print the settings in force, secrets masked.
     Config(ConfigArgs),
     /// Ask a running dmstream whether it is alive; for container health checks.
@@ -140,6 +142,32 @@ pub enum TopicsCommand {
 pub enum DeadLettersCommand {
     /// One line each: reason, source topic, partition, offset, time, size. Never the content.
     List(ConfigArgs),
+    /// Put dead letters back into the topics they came from, once their cause is mended; what was seen before is not seen twice.
+    Replay(ReplayArgs),
+}
+
+/// Which dead letters to put back.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Only those with this reason, e.g. `bad_shape`.
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// Say what would be put back, and put nothing back.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Where settings come from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// What to look for.
+#[derive(Debug, Args)]
+pub struct TraceArgs {
+    /// A message id (mid), send id, command id, record id (`ce_id`), conversation id, or trace id.
+    pub id: String,
+    /// Where settings come from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
 }
 
 /// What to do with schemas.

@@ -18,6 +18,7 @@ pub mod normalize;
 pub mod conversation;
 pub mod route;
 pub mod send;
+pub mod profile;
 pub mod project;
 pub mod desk;
 pub mod simulator;

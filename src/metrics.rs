@@ -20,14 +20,22 @@ pub enum StageName {
     Route,
     /// One account's outbound.
     Send,
+    /// Who is writing.
+    Profile,
     /// Views.
     Project,
 }
 
 impl StageName {
     /// Every stage.
-    pub const ALL: [Self; 5] =
-        [Self::Normalize, Self::Conversation, Self::Route, Self::Send, Self::Project];
+    pub const ALL: [Self; 6] = [
+        Self::Normalize,
+        Self::Conversation,
+        Self::Route,
+        Self::Send,
+        Self::Profile,
+        Self::Project,
+    ];
 
     /// The label's value.
     #[must_use]
@@ -37,6 +45,7 @@ impl StageName {
             Self::Conversation => "conversation",
             Self::Route => "route",
             Self::Send => "send",
+            Self::Profile => "profile",
             Self::Project => "project",
         }
     }

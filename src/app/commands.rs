@@ -5,10 +5,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{App, Error, demo, kafka_settings, open_broker};
+use super::{App, Error, dead_letters, demo, kafka_settings, open_broker, trace};
+use crate::broker::Change;
 use crate::broker::kafka::KafkaBroker;
-use crate::broker::record::{Record, header, rfc3339};
-use crate::broker::{Broker, Change, NextOffsets, PollBounds};
 use crate::cli::{
     Command, ConfigArgs, DeadLettersCommand, NormalizeArgs, RunArgs, SchemasCommand, TopicsCommand,
 };
@@ -17,7 +16,6 @@ use crate::config::Config;
 use crate::domain::id::AccountId;
 use crate::normalize::Accounts;
 use crate::normalize::print::print;
-use crate::topics::Topic;
 use crate::{schemas, telemetry};
 
 /// How long a health check waits.
@@ -44,7 +42,9 @@ fn run(command: Command) -> Result<ExitCode, Error> {
         Command::Normalize(args) => print_events(&args),
         Command::Topics(TopicsCommand::Check(args)) => check_topics(&args),
         Command::Topics(TopicsCommand::Apply(args)) => apply_topics(&args),
-        Command::DeadLetters(DeadLettersCommand::List(args)) => list_dead_letters(&args),
+        Command::DeadLetters(DeadLettersCommand::List(args)) => dead_letters::list(&args),
+        Command::DeadLetters(DeadLettersCommand::Replay(args)) => dead_letters::replay(&args),
+        Command::Trace(args) => trace::show(&args),
         Command::Config(args) => {
             let config = Config::from_process(args.config.as_deref())?;
             writeln!(std::io::stdout(), "{config:#?}")?;
@@ -68,7 +68,8 @@ async fn serve(args: RunArgs) -> Result<ExitCode, Error> {
         config.listen = listen;
     }
     config.require_complete()?;
-    telemetry::start(&config.log).map_err(|error| Error::Failed(format!("log filter: {error}")))?;
+    telemetry::start(&config.log, config.log_format)
+        .map_err(|error| Error::Failed(format!("log filter: {error}")))?;
     let clock = Clock::System;
     let broker = open_broker(&config, &clock)?;
     let app = App::start(&config, broker, clock).await?;
@@ -171,44 +172,6 @@ fn apply_topics(args: &ConfigArgs) -> Result<ExitCode, Error> {
     }
     let refused = changes.iter().any(|change| matches!(change.change, Change::Refused { .. }));
     Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-fn list_dead_letters(args: &ConfigArgs) -> Result<ExitCode, Error> {
-    const BATCH: PollBounds =
-        PollBounds { records_max: 1_000, bytes_max: 8 << 20, wait: Duration::from_millis(500) };
-    let config = Config::from_process(args.config.as_deref())?;
-    let broker: Broker = open_broker(&config, &Clock::System)?;
-    let partitions = broker.partitions(Topic::DeadLetters)?;
-    let from: NextOffsets = (0..partitions).map(|p| ((Topic::DeadLetters, p), 0)).collect();
-    let mut reader = broker.reader(&from)?;
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    loop {
-        let batch = reader.poll(&BATCH)?;
-        for record in &batch.records {
-            writeln!(out, "{}", dead_letter_line(record))?;
-        }
-        if batch.at_end {
-            out.flush()?;
-            return Ok(ExitCode::SUCCESS);
-        }
-    }
-}
-
-/// What is known about a dead letter, without its content.
-fn dead_letter_line(record: &Record) -> String {
-    let said = |name| record.headers.text(name).unwrap_or("-");
-    format!(
-        "{} {}/{} reason={} source={}/{}@{} bytes={} detail={}",
-        rfc3339(record.timestamp),
-        record.partition,
-        record.offset,
-        said(header::REASON),
-        said(header::SOURCE_TOPIC),
-        said(header::SOURCE_PARTITION),
-        said(header::SOURCE_OFFSET),
-        record.bytes().len(),
-        said(header::DETAIL),
-    )
 }
 
 async fn health(url: &str) -> Result<ExitCode, Error> {

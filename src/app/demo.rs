@@ -90,7 +90,8 @@ impl Stage {
         write_private(&file, &settings_file(args, &dir, address, graph.local_addr()?))?;
         // The developer's environment is no part of a demo.
         let config = Config::read(Some(&file), std::iter::empty())?;
-        telemetry::start(&config.log).map_err(|error| Error::Failed(error.to_string()))?;
+        telemetry::start(&config.log, config.log_format)
+            .map_err(|error| Error::Failed(error.to_string()))?;
         if config.kafka_bootstrap.is_some() {
             let kafka = KafkaBroker::connect(kafka_settings(&config))?;
             tokio::task::spawn_blocking(move || kafka.apply_topics())

@@ -5,12 +5,17 @@
 
 mod commands;
 mod demo;
+mod dead_letters;
 mod http;
 mod pipeline;
+mod scan;
 mod server;
+mod settings;
+mod trace;
 mod views;
 mod workers;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +37,7 @@ use crate::domain::time::Timestamp;
 use crate::engine::worker::Surroundings;
 use crate::metrics::Metrics;
 use crate::normalize::Accounts;
+use crate::secret::Secret;
 use crate::{engine, send};
 
 pub use commands::execute;
@@ -73,6 +79,7 @@ pub struct App {
     /// Where HTTP is served.
     pub address: SocketAddr,
     workers: Vec<workers::Running>,
+    settings: settings::Running,
     views: Option<views::Running>,
     desk: Option<Arc<Desk>>,
     http_stop: watch::Sender<bool>,
@@ -97,6 +104,8 @@ impl App {
             .map_err(|source| Error::Listen { address: config.listen, source })?;
         let address = listener.local_addr()?;
         let settings = Arc::new(ArcSwap::from_pointee(settings_table(config)));
+        // No stage begins before this: each decision uses the value in force at its time.
+        let followed = settings::start(&broker, &settings).await?;
         let views = match config.roles().contains(&Role::Desk) {
             true => Some(views::start(broker.clone(), metrics.clone())?),
             false => None,
@@ -132,7 +141,17 @@ impl App {
         };
         let (http_stop, stopped) = watch::channel(false);
         let http = server::serve(listener, router, stopped);
-        Ok(Self { address, workers, views, desk, http_stop, http, broker, ready })
+        Ok(Self {
+            address,
+            workers,
+            settings: followed,
+            views,
+            desk,
+            http_stop,
+            http,
+            broker,
+            ready,
+        })
     }
 
     /// Waits until every worker has its lanes and the views have caught up; bounded.
@@ -172,11 +191,13 @@ impl App {
             tracing::error!("the HTTP server panicked");
         }
         let (workers, views, broker) = (self.workers, self.views, self.broker);
+        let settings = self.settings;
         let joined = tokio::task::spawn_blocking(move || {
             let ended = workers::stop(workers);
             if let Some(views) = views {
                 views.stop();
             }
+            settings.stop();
             let closed = match broker {
                 Broker::Kafka(_) => Ok(()),
                 Broker::Embedded(broker) => broker.close(),
@@ -211,13 +232,17 @@ fn open_embedded(config: &Config, clock: &Clock, dir: &Path) -> Result<Broker, E
 fn kafka_settings(config: &Config) -> KafkaSettings {
     KafkaSettings {
         topic_prefix: config.topic_prefix.clone(),
-        properties: config.kafka_properties.clone(),
+        properties: exposed(&config.kafka_properties),
         replication: config.kafka_replication,
         partitions: config.partitions,
         session_timeout: Duration::from_millis(config.kafka_session_timeout_ms),
         transaction_timeout: Duration::from_millis(config.kafka_transaction_timeout_ms),
         ..KafkaSettings::new(config.kafka_bootstrap.as_deref().unwrap_or_default())
     }
+}
+
+fn exposed(properties: &BTreeMap<String, Secret>) -> BTreeMap<String, String> {
+    properties.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect()
 }
 
 /// What administrators chose at first: the file's values, in force from the beginning.

@@ -17,6 +17,7 @@ use crate::engine::stage::Stage;
 use crate::engine::worker::{Act, Pulse, Surroundings, Worker, WorkerSpec};
 use crate::metrics::StageName;
 use crate::normalize::edge::NormalizeStage;
+use crate::profile::{self, ProfileStage};
 use crate::route::edge::RouteStage;
 use crate::send::{self, Caller, SendStage, Token};
 use crate::topics::Topic;
@@ -92,6 +93,11 @@ fn start_one(
             let act = calls(config, around)?;
             spawn(spec, around, SendStage::new(sends.clone()), act)
         }
+        Role::Profile => {
+            let changelog = Some(Topic::ProfileChangelog);
+            let spec = spec(config, (StageName::Profile, slot), &profile::INPUTS, changelog);
+            spawn(spec, around, ProfileStage, questions(config, around)?)
+        }
     };
     started.map(Some)
 }
@@ -165,6 +171,23 @@ fn calls(config: &Config, around: &Surroundings) -> Result<Act<SendStage>, Error
             let completion = caller.call(call).await;
             if completions.send((lane, completion)).is_err() {
                 tracing::debug!("a call ended after its worker; its timer sees to it");
+            }
+        }));
+    }))
+}
+
+/// Questions leave from the runtime's threads too, a bounded number at once.
+fn questions(config: &Config, around: &Surroundings) -> Result<Act<ProfileStage>, Error> {
+    let tokens = config.accounts.iter().map(|(id, account)| (id.clone(), account.token.clone()));
+    let caller = profile::Caller::new(&config.graph_url, tokens.collect(), around.clock.clone())
+        .map_err(|error| Error::Failed(format!("Graph API client: {error}")))?;
+    let runtime = Handle::current();
+    Ok(Box::new(move |lane, call, completions| {
+        let caller = caller.clone();
+        drop(runtime.spawn(async move {
+            let completion = caller.call(call).await;
+            if completions.send((lane, completion)).is_err() {
+                tracing::debug!("a question ended after its worker; its timer sees to it");
             }
         }));
     }))

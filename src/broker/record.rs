@@ -24,6 +24,8 @@ pub mod header {
     pub const CONTENT_TYPE: &str = "content-type";
     /// W3C trace context.
     pub const TRACE_PARENT: &str = "traceparent";
+    /// In front of every header that dmstream adds to a dead letter.
+    pub const OURS: &str = "dmstream_";
     /// Dead letter: why.
     pub const REASON: &str = "dmstream_reason";
     /// Dead letter: where in the body.
@@ -34,6 +36,8 @@ pub mod header {
     pub const SOURCE_PARTITION: &str = "dmstream_source_partition";
     /// Dead letter: offset it was read from.
     pub const SOURCE_OFFSET: &str = "dmstream_source_offset";
+    /// Dead letter: key it had; absent when it had none.
+    pub const SOURCE_KEY: &str = "dmstream_source_key";
     /// Dead letter: when the source record was written, milliseconds.
     pub const SOURCE_TIME: &str = "dmstream_source_time";
 }
@@ -80,6 +84,32 @@ impl Record {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.value.as_deref().unwrap_or_default()
+    }
+
+    /// Its dead letter: its bytes and headers, why it can never be processed, where in it, and where it came from.
+    #[must_use]
+    pub fn dead_letter(&self, reason: &str, detail: Option<&str>) -> Output {
+        let mut headers = Headers::default();
+        headers.push(header::REASON, reason);
+        if let Some(detail) = detail {
+            headers.push(header::DETAIL, detail);
+        }
+        headers.push(header::SOURCE_TOPIC, self.topic.name());
+        headers.push(header::SOURCE_PARTITION, &self.partition.to_string());
+        headers.push(header::SOURCE_OFFSET, &self.offset.to_string());
+        headers.push(header::SOURCE_TIME, &self.timestamp.as_ms().to_string());
+        headers.0.extend(self.key.clone().map(|key| (header::SOURCE_KEY.to_owned(), key)));
+        // A letter that was put back and failed again says where it failed last.
+        let own = self.headers.0.iter().filter(|(name, _)| !name.starts_with(header::OURS));
+        headers.0.extend(own.cloned());
+        Output {
+            topic: Topic::DeadLetters,
+            partition: None,
+            key: format!("{}-{}", self.topic.name(), self.partition).into_bytes(),
+            value: self.value.clone(),
+            headers,
+            timestamp: self.timestamp,
+        }
     }
 }
 

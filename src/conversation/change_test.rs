@@ -13,8 +13,9 @@ use crate::engine::stage::Exit;
 
 const DAY: u64 = 24 * 60;
 
+// Holds
 #[test]
-fn r_48_r_51_a_mention_expires_24_hours_after_it() {
+fn a_mention_expires_24_hours_after_it() {
     let mut story = Story::new();
     let step = story.hear(&mention("s1", at(0)));
     assert_eq!(step.snapshot().preview, "Story mention");
@@ -24,8 +25,9 @@ fn r_48_r_51_a_mention_expires_24_hours_after_it() {
     assert!(gone(&story.timers(over)), "expired from that instant on");
 }
 
+// Holds: R-49
 #[test]
-fn r_49_a_mention_that_comes_expired_still_routes_and_says_so() {
+fn a_mention_that_comes_expired_still_routes_and_says_so() {
     let mut story = Story::new();
     let late = mention("s1", at(0));
     let step = story.apply(&Input::Event(&late), at(DAY));
@@ -35,8 +37,9 @@ fn r_49_a_mention_that_comes_expired_still_routes_and_says_so() {
     assert_eq!(story.wish("ana", like, at(DAY)).refusal(), Some(Refusal::TargetUnavailable));
 }
 
+// Holds: R-57
 #[test]
-fn r_57_a_mention_can_be_stored_only_or_ignored() {
+fn a_mention_can_be_stored_only_or_ignored() {
     check(StoryMentions::TimelineOnly, Exit::Emitted, &["customer.created", "message.received"]);
     check(StoryMentions::Ignore, Exit::Skipped("ignored"), &[]);
 
@@ -50,8 +53,9 @@ fn r_57_a_mention_can_be_stored_only_or_ignored() {
     }
 }
 
+// Holds
 #[test]
-fn r_58_r_59_a_deleted_message_loses_its_text_and_nothing_else() {
+fn a_deleted_message_loses_its_text_and_nothing_else() {
     let mut story = Story::new();
     story.hear(&text("m1", at(0)));
     let step = story.hear(&delete("m1", at(1)));
@@ -61,8 +65,9 @@ fn r_58_r_59_a_deleted_message_loses_its_text_and_nothing_else() {
     assert_eq!(story.hear(&edit("m1", 1, at(2))).exit, Exit::Skipped("deleted"), "R-63");
 }
 
+// Holds: R-60
 #[test]
-fn r_60_a_message_deleted_before_it_came_arrives_deleted_and_still_routes() {
+fn a_message_deleted_before_it_came_arrives_deleted_and_still_routes() {
     let mut story = Story::new();
     story.hear(&delete("m1", at(1)));
     let step = story.apply(&Input::Event(&text("m1", at(0))), at(2));
@@ -71,8 +76,9 @@ fn r_60_a_message_deleted_before_it_came_arrives_deleted_and_still_routes() {
     assert_eq!(step.asks(), ["enqueue"]);
 }
 
+// Holds: R-62
 #[test]
-fn r_62_the_highest_edit_wins() {
+fn the_highest_edit_wins() {
     let mut story = Story::new();
     story.hear(&text("m1", at(0)));
     assert_eq!(story.hear(&edit("m1", 2, at(2))).snapshot().preview, "m1 edit 2");
@@ -80,8 +86,9 @@ fn r_62_the_highest_edit_wins() {
     assert_eq!(story.state.preview.text, "m1 edit 2");
 }
 
+// Holds
 #[test]
-fn r_64_r_66_the_newest_reaction_by_time_stands() {
+fn the_newest_reaction_by_time_stands() {
     let mut story = Story::new();
     story.hear(&text("m1", at(0)));
     assert_eq!(story.hear(&react("m1", at(3), false)).facts(), ["reaction.added"]);
@@ -90,8 +97,9 @@ fn r_64_r_66_the_newest_reaction_by_time_stands() {
     assert_eq!(story.due_at(), Some(at(60)), "R-67");
 }
 
+// Holds
 #[test]
-fn r_68_r_70_a_heart_goes_out_once_and_is_taken_back_when_refused() {
+fn a_heart_goes_out_once_and_is_taken_back_when_refused() {
     let mut story = held();
     let like = || DeskWish::Like { mid: mid("m1") };
     let step = story.wish("ana", like(), at(2));
@@ -106,8 +114,9 @@ fn r_68_r_70_a_heart_goes_out_once_and_is_taken_back_when_refused() {
     assert_eq!((unlike.refusal(), unlike.sends()), (None, vec![]), "nothing to take off");
 }
 
+// Holds
 #[test]
-fn r_68_r_69_only_what_the_customer_wrote_and_is_there_takes_a_heart() {
+fn only_what_the_customer_wrote_and_is_there_takes_a_heart() {
     let mut story = answered();
     let like = |name: &str| DeskWish::Like { mid: mid(name) };
     assert_eq!(story.wish("ana", like("out1"), at(3)).refusal(), Some(Refusal::NotLikeable));
@@ -116,8 +125,9 @@ fn r_68_r_69_only_what_the_customer_wrote_and_is_there_takes_a_heart() {
     assert_eq!(story.wish("ana", like("m1"), at(5)).refusal(), Some(Refusal::TargetUnavailable));
 }
 
+// Holds
 #[test]
-fn r_72_r_73_the_read_mark_only_grows_and_waits_for_its_message() {
+fn the_read_mark_only_grows_and_waits_for_its_message() {
     let mut story = answered();
     let read = |name: &str, when| event(EventKind::MessageRead { watermark_at: None }, name, when);
     assert_eq!(story.hear(&read("out1", at(3))).facts(), ["message.read"]);

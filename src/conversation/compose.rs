@@ -37,6 +37,9 @@ pub(super) fn parts(
     if image_urls.len() > MAX_IMAGES {
         return Err(Refusal::TooManyAttachments);
     }
+    if image_urls.iter().any(|url| is_video(url)) {
+        return Err(Refusal::VideoNotSupported);
+    }
     if !image_urls.iter().all(|url| may_be_image(url)) {
         return Err(Refusal::AttachmentTypeNotSupported);
     }
@@ -63,6 +66,13 @@ fn may_be_image(url: &str) -> bool {
     let name = name.rsplit('/').next().unwrap_or_default();
     let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
     !host.is_empty() && ending.is_none_or(|e| ["jpg", "jpeg", "png", "gif"].contains(&e.as_str()))
+}
+
+/// An address whose name ends as videos do.
+fn is_video(url: &str) -> bool {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let ending = path.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    ending.is_some_and(|e| ["mp4", "mov", "webm", "avi", "mkv", "m4v"].contains(&e.as_str()))
 }
 
 /// Links as customers see them: `URL [URL]`, and `label [URL]` where the agent gave a label as `[label](URL)`.
@@ -140,8 +150,9 @@ fn images_digest(count: usize) -> u128 {
 mod tests {
     use super::*;
 
+    // Holds: R-139
     #[test]
-    fn r_139_links_are_written_as_url_in_brackets_after_label_or_url() {
+    fn links_are_written_as_url_in_brackets_after_label_or_url() {
         check(
             "see https://a.example/x?y=1.",
             "see https://a.example/x?y=1 [https://a.example/x?y=1].",
@@ -157,8 +168,9 @@ mod tests {
         }
     }
 
+    // Holds
     #[test]
-    fn r_133_r_135_r_138_a_reply_keeps_its_bounds() {
+    fn a_reply_keeps_its_bounds() {
         check(&"a".repeat(640), 0, None);
         check(&"a".repeat(641), 0, Some(Refusal::TextTooLong));
         check(&"é".repeat(500), 0, None);
@@ -178,8 +190,18 @@ mod tests {
         }
     }
 
+    // Holds: R-137
     #[test]
-    fn r_136_only_addresses_of_images_over_https_are_taken() {
+    fn a_video_is_refused_as_one() {
+        for url in ["https://cdn.example/a.mp4", "https://cdn.example/a.MOV?x=1"] {
+            let refused = parts("look", &[url.to_owned()], true).err();
+            assert_eq!(refused, Some(Refusal::VideoNotSupported), "{url}");
+        }
+    }
+
+    // Holds: R-136
+    #[test]
+    fn only_addresses_of_images_over_https_are_taken() {
         check("https://cdn.example/a.JPG?x=1", true);
         check("https://cdn.example/a.gif", true);
         check("https://cdn.example/blob/17", true);

@@ -107,7 +107,7 @@ impl Turn<'_> {
     fn route_echo(&mut self, began: Began, at: Timestamp) {
         match (began, self.agent()) {
             (Began::Joined, _) => (),
-            (Began::Now, Some(agent_id)) => self.assign(agent_id, AssignReason::ContactInbound),
+            (Began::Now, Some(agent_id)) => self.assign(agent_id, AssignReason::MessageOutbound),
             (Began::Now, None) => {
                 if self.account(at).route_on_echo_only {
                     self.enqueue(at);

@@ -29,8 +29,9 @@ fn sending() -> (Story, OutboundSend) {
     (story, send)
 }
 
+// Holds
 #[test]
-fn r_75_r_76_an_echo_shows_and_clears_what_came_before_it_alone() {
+fn an_echo_shows_and_clears_what_came_before_it_alone() {
     let mut story = Story::new();
     story.hear(&text("m1", at(0)));
     story.hear(&text("m2", at(5)));
@@ -42,8 +43,9 @@ fn r_75_r_76_an_echo_shows_and_clears_what_came_before_it_alone() {
     assert_eq!(story.status(), Some(Status::New), "R-77: it still routes");
 }
 
+// Holds: R-77
 #[test]
-fn r_77_the_agent_is_told_why_when_an_echo_is_the_newest_item() {
+fn the_agent_is_told_why_when_an_echo_is_the_newest_item() {
     check(true, Some(ROUTED_BY_ECHO));
     check(false, None);
 
@@ -61,24 +63,27 @@ fn r_77_the_agent_is_told_why_when_an_echo_is_the_newest_item() {
     }
 }
 
+// Holds: R-79
 #[test]
-fn r_79_with_echo_off_an_echo_is_counted_and_nothing_else() {
+fn with_echo_off_an_echo_is_counted_and_nothing_else() {
     let mut story = with(AccountSettings { echo: false, ..AccountSettings::default() });
     let step = story.hear(&echo("e1", "app", at(0)));
     assert_eq!((step.exit, step.facts()), (Exit::Skipped("echo_disabled"), vec![]));
     assert_eq!(story.state.conversation, None);
 }
 
+// Holds: R-80
 #[test]
-fn r_80_the_echo_after_the_answer_is_known_by_its_mid() {
+fn the_echo_after_the_answer_is_known_by_its_mid() {
     let (mut story, send) = sending();
     story.outcome(&send, accepted("out1"), at(3));
     let step = story.hear(&echo("out1", "hello", at(3)));
     assert_eq!((step.exit, step.facts()), (Exit::Skipped("own_echo"), vec![]));
 }
 
+// Holds: R-80
 #[test]
-fn r_80_the_echo_before_the_answer_is_held_and_absorbed() {
+fn the_echo_before_the_answer_is_held_and_absorbed() {
     let (mut story, send) = sending();
     assert_eq!(story.hear(&echo("out1", " hello\n", at(3))).facts(), Vec::<&str>::new());
     let when = at(3).plus_ms(SECOND_MS);
@@ -87,8 +92,9 @@ fn r_80_the_echo_before_the_answer_is_held_and_absorbed() {
     assert_eq!(story.state.held, vec![]);
 }
 
+// Holds: R-80
 #[test]
-fn r_80_an_equal_text_from_the_app_is_native_once_the_answer_names_another_mid() {
+fn an_equal_text_from_the_app_is_native_once_the_answer_names_another_mid() {
     let (mut story, send) = sending();
     story.hear(&echo("app1", "hello", at(3)));
     let step = story.outcome(&send, accepted("out1"), at(3).plus_ms(SECOND_MS));
@@ -96,8 +102,9 @@ fn r_80_an_equal_text_from_the_app_is_native_once_the_answer_names_another_mid()
     assert_eq!(step.whole_facts()[2].initiator, Initiator::NativeApp);
 }
 
+// Holds: R-80
 #[test]
-fn r_80_an_echo_whose_answer_never_comes_settles_the_send() {
+fn an_echo_whose_answer_never_comes_settles_the_send() {
     let (mut story, send) = sending();
     story.hear(&echo("out1", "hello", at(3)));
     let end = at(3).plus_ms(10 * SECOND_MS);
@@ -107,8 +114,9 @@ fn r_80_an_echo_whose_answer_never_comes_settles_the_send() {
     assert_eq!(story.hear(&echo("out1", "hello", at(9))).exit, Exit::Skipped("own_echo"));
 }
 
+// Holds: R-80
 #[test]
-fn r_80_one_send_absorbs_one_echo_and_another_text_is_native_at_once() {
+fn one_send_absorbs_one_echo_and_another_text_is_native_at_once() {
     let (mut story, _) = sending();
     story.hear(&echo("e1", "hello", at(3)));
     assert_eq!(story.hear(&echo("e2", "hello", at(3))).facts()[0], "message.sent");
@@ -116,8 +124,9 @@ fn r_80_one_send_absorbs_one_echo_and_another_text_is_native_at_once() {
     assert_eq!(story.state.held.len(), 1);
 }
 
+// Holds: R-81
 #[test]
-fn r_81_an_echo_without_conversation_begins_one_without_due_date_routed_if_wished() {
+fn an_echo_without_conversation_begins_one_without_due_date_routed_if_wished() {
     check(true, &["enqueue"]);
     check(false, &[]);
 
@@ -133,8 +142,9 @@ fn r_81_an_echo_without_conversation_begins_one_without_due_date_routed_if_wishe
     }
 }
 
+// Holds: R-82
 #[test]
-fn r_82_an_echo_arms_the_auto_end_of_an_assigned_contact() {
+fn an_echo_arms_the_auto_end_of_an_assigned_contact() {
     let (mut story, _) = sending();
     story.hear(&text("m2", at(3)));
     story.hear(&echo("e1", "app", at(4)));

@@ -75,20 +75,25 @@ impl Read {
             | Topic::DeadLetters
             | Topic::ConversationChangelog
             | Topic::RouteChangelog
-            | Topic::SendChangelog => None,
+            | Topic::SendChangelog
+            | Topic::ProfileChangelog => None,
         }
     }
 
     fn of_command(command: DeskCommand) -> Self {
-        let thread = command.thread.clone();
-        match command.wish {
-            DeskWish::Note(ThreadNote::Event { event, hops }) => {
-                Self::Passed(thread, Passed::Event(event), hops)
-            }
-            DeskWish::Note(ThreadNote::Outcome { result, hops }) => {
+        let DeskWish::Note(note) = command.wish else { return Self::Command(command) };
+        let (thread, wish) = (command.thread.clone(), DeskWish::Note);
+        match note {
+            ThreadNote::Event { event, hops } => Self::Passed(thread, Passed::Event(event), hops),
+            ThreadNote::Outcome { result, hops } => {
                 Self::Passed(thread, Passed::Outcome(result), hops)
             }
-            wish => Self::Command(DeskCommand { wish, ..command }),
+            note @ (ThreadNote::TakeIn { .. }
+            | ThreadNote::LetGo { .. }
+            | ThreadNote::Gone { .. }
+            | ThreadNote::Forget { .. }) => {
+                Self::Command(DeskCommand { wish: wish(note), ..command })
+            }
         }
     }
 

@@ -68,3 +68,15 @@ mod echo_test;
 mod property_test;
 #[cfg(test)]
 mod merge_test;
+#[cfg(test)]
+mod people_test;
+#[cfg(test)]
+mod story_test;
+#[cfg(test)]
+mod clock_test;
+#[cfg(test)]
+mod report_test;
+#[cfg(test)]
+mod order_test;
+#[cfg(test)]
+mod row_test;

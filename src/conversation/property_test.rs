@@ -18,7 +18,7 @@ use crate::domain::time::{SECOND_MS, Timestamp};
 use crate::engine::stage::Row;
 
 /// What the platform may report about eight messages, `m0` to `m4` inbound, `e5` to `e7` echoes.
-fn platform_event() -> impl Strategy<Value = Event> {
+pub(super) fn platform_event() -> impl Strategy<Value = Event> {
     (0_u64..6, 0_u64..8, 0_u64..10).prop_map(|(what, which, minute)| {
         let inbound = which < 5;
         let name = format!("{}{which}", if inbound { "m" } else { "e" });
@@ -203,8 +203,9 @@ impl ThreadState {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
+    // Holds: R-3
     #[test]
-    fn r_3_the_same_platform_events_end_the_same_in_any_order(
+    fn the_same_platform_events_end_the_same_in_any_order(
         (events, shuffled) in proptest::collection::vec(platform_event(), 1..30)
             .prop_flat_map(|events| (Just(events.clone()), Just(events).prop_shuffle()))
     ) {

@@ -27,16 +27,18 @@ fn automatic(words: &str) -> DeskWish {
     }
 }
 
+// Holds: R-17
 #[test]
-fn r_17_nobody_is_written_to_who_never_wrote() {
+fn nobody_is_written_to_who_never_wrote() {
     let mut story = Story::new();
     assert_eq!(story.reply("ana", "hi", at(0)).refusal(), Some(Refusal::CannotInitiate));
     story.hear(&echo("e1", "from the app", at(1)));
     assert_eq!(story.reply("ana", "hi again", at(2)).refusal(), Some(Refusal::CannotInitiate));
 }
 
+// Holds
 #[test]
-fn r_84_r_87_a_reply_is_in_time_up_to_the_last_moment_of_the_window() {
+fn a_reply_is_in_time_up_to_the_last_moment_of_the_window() {
     check(true, false, 7 * DAY, 0, None);
     check(true, false, 7 * DAY, 1, Some(Refusal::ReplyWindowExpired));
     check(false, false, DAY, 0, None);
@@ -60,8 +62,9 @@ fn r_84_r_87_a_reply_is_in_time_up_to_the_last_moment_of_the_window() {
     }
 }
 
+// Holds
 #[test]
-fn r_86_r_87_a_send_says_how_long_it_may_be_tried_and_from_when_it_needs_a_tag() {
+fn a_send_says_how_long_it_may_be_tried_and_from_when_it_needs_a_tag() {
     let mut story = waiting();
     let send = story.reply("ana", "hi", at(2)).sends()[0].clone();
     assert_eq!(send.expires_at, at(7 * DAY));
@@ -70,8 +73,9 @@ fn r_86_r_87_a_send_says_how_long_it_may_be_tried_and_from_when_it_needs_a_tag()
     assert_eq!((send.expires_at, send.automatic), (at(DAY), true));
 }
 
+// Holds
 #[test]
-fn r_94_r_96_a_reply_clears_at_send_and_fulfils_when_instagram_takes_it() {
+fn a_reply_clears_at_send_and_fulfils_when_instagram_takes_it() {
     let mut story = waiting();
     let step = story.reply("ana", "hello", at(2));
     assert_eq!(step.facts(), ["message.queued", "sla.cleared"]);
@@ -87,8 +91,9 @@ fn r_94_r_96_a_reply_clears_at_send_and_fulfils_when_instagram_takes_it() {
     assert_eq!(step.whole_facts()[1].initiator, Initiator::Agent(agent("ana")));
 }
 
+// Holds: R-96
 #[test]
-fn r_96_a_reply_that_fails_brings_the_old_due_date_back_breached_if_past() {
+fn a_reply_that_fails_brings_the_old_due_date_back_breached_if_past() {
     check(5, &["message.failed", "sla.reinstated"]);
     check(61, &["message.failed", "sla.reinstated", "sla.breached"]);
 
@@ -101,8 +106,9 @@ fn r_96_a_reply_that_fails_brings_the_old_due_date_back_breached_if_past() {
     }
 }
 
+// Holds: R-96
 #[test]
-fn r_96_while_another_reply_is_on_its_way_nothing_comes_back() {
+fn while_another_reply_is_on_its_way_nothing_comes_back() {
     let mut story = waiting();
     let one = story.reply("ana", "one", at(2)).sends()[0].clone();
     let two = story.reply("ana", "two", at(3)).sends()[0].clone();
@@ -112,8 +118,9 @@ fn r_96_while_another_reply_is_on_its_way_nothing_comes_back() {
     assert_eq!(step.facts(), ["message.sent", "contact.fulfilled"]);
 }
 
+// Holds: R-96
 #[test]
-fn r_96_an_answer_on_its_way_when_the_contact_closes_still_fulfils_it() {
+fn an_answer_on_its_way_when_the_contact_closes_still_fulfils_it() {
     let mut story = waiting();
     let send = story.reply("ana", "hello", at(2)).sends()[0].clone();
     let contact_id = story.wish("ana", DeskWish::Close { force: false }, at(3)).whole_facts()[0]
@@ -124,8 +131,9 @@ fn r_96_an_answer_on_its_way_when_the_contact_closes_still_fulfils_it() {
     assert_eq!(step.whole_facts()[1].contact_id, contact_id);
 }
 
+// Holds: R-97
 #[test]
-fn r_97_a_reply_answers_what_was_written_before_it_and_comes_later() {
+fn a_reply_answers_what_was_written_before_it_and_comes_later() {
     let mut story = waiting();
     let send = story.reply("ana", "hello", at(10)).sends()[0].clone();
     story.apply(&super::decide::Input::Event(&text("m2", at(9))), at(11));
@@ -137,8 +145,9 @@ fn r_97_a_reply_answers_what_was_written_before_it_and_comes_later() {
     assert_eq!(story.due_at(), Some(at(74)));
 }
 
+// Holds: R-95
 #[test]
-fn r_95_an_automatic_reply_clears_nothing_and_assigns_nobody() {
+fn an_automatic_reply_clears_nothing_and_assigns_nobody() {
     let mut story = Story::new();
     story.hear(&text("m1", at(0)));
     let step = story.wish("rule", automatic("we are closed"), at(1));
@@ -148,8 +157,9 @@ fn r_95_an_automatic_reply_clears_nothing_and_assigns_nobody() {
     assert_eq!(step.whole_facts()[0].initiator, Initiator::System);
 }
 
+// Holds
 #[test]
-fn r_141_text_goes_first_then_the_images_as_one() {
+fn text_goes_first_then_the_images_as_one() {
     let mut story = waiting();
     let urls = vec!["https://cdn.example/a.png".to_owned(), "https://cdn.example/b.png".to_owned()];
     let wish = DeskWish::Reply {
@@ -170,8 +180,9 @@ fn r_141_text_goes_first_then_the_images_as_one() {
     assert_eq!(step.facts(), ["message.sent", "contact.fulfilled"]);
 }
 
+// Holds: R-142
 #[test]
-fn r_142_an_unknown_outcome_waits_for_its_echo_and_then_asks_the_agent() {
+fn an_unknown_outcome_waits_for_its_echo_and_then_asks_the_agent() {
     let mut story = waiting();
     let send = story.reply("ana", "hello", at(2)).sends()[0].clone();
     assert_eq!(story.outcome(&send, SendOutcome::Unknown, at(3)).facts(), Vec::<&str>::new());
@@ -182,8 +193,9 @@ fn r_142_an_unknown_outcome_waits_for_its_echo_and_then_asks_the_agent() {
     assert_eq!(step.whole_facts()[0].initiator, Initiator::Agent(agent("ana")));
 }
 
+// Holds: R-144
 #[test]
-fn r_144_a_reply_to_an_unassigned_conversation_asks_for_it_and_to_anothers_does_not() {
+fn a_reply_to_an_unassigned_conversation_asks_for_it_and_to_anothers_does_not() {
     let mut story = Story::new();
     story.hear(&text("m1", at(0)));
     let step = story.reply("ana", "hello", at(1));
@@ -198,16 +210,18 @@ fn r_144_a_reply_to_an_unassigned_conversation_asks_for_it_and_to_anothers_does_
     assert_eq!(step.snapshot().agent_id, Some(agent("ana")));
 }
 
+// Holds: R-145
 #[test]
-fn r_145_the_same_client_message_id_sends_once() {
+fn the_same_client_message_id_sends_once() {
     let mut story = waiting();
     assert_eq!(story.reply("ana", "hello", at(2)).sends().len(), 1);
     let again = story.reply("ana", "hello", at(3));
     assert_eq!((again.refusal(), again.sends().len()), (None, 0));
 }
 
+// Holds: R-5
 #[test]
-fn r_5_a_refused_reply_changes_nothing_and_can_be_sent_again() {
+fn a_refused_reply_changes_nothing_and_can_be_sent_again() {
     let mut story = waiting();
     let before = story.state.clone();
     let step = story.reply("ana", &"x".repeat(90), at(7 * DAY + 1));

@@ -3,7 +3,6 @@
 use crate::conversation::rehearsed::{
     Story, accepted, agent, answered, at, body, delete, echo, edit, event, held, mid, react, text,
 };
-use crate::conversation::state::ThreadState;
 use crate::domain::command::{DeskWish, Refusal};
 use crate::domain::event::{ContentKind, EventKind};
 use crate::domain::fact::{EndReason, EndStatus, FactBody, Status};
@@ -20,8 +19,9 @@ fn close(force: bool) -> DeskWish {
     DeskWish::Close { force }
 }
 
+// Holds
 #[test]
-fn r_15_r_24_a_first_message_creates_starts_and_asks_for_an_agent() {
+fn a_first_message_creates_starts_and_asks_for_an_agent() {
     let mut story = Story::new();
     let step = story.hear(&text("m1", at(0)));
     let expected = [
@@ -43,8 +43,9 @@ fn r_15_r_24_a_first_message_creates_starts_and_asks_for_an_agent() {
     assert_eq!(step.exit, Exit::Emitted);
 }
 
+// Holds: R-15
 #[test]
-fn r_15_reactions_reads_edits_and_deletes_start_nothing() {
+fn reactions_reads_edits_and_deletes_start_nothing() {
     let mut story = Story::new();
     let read = event(EventKind::MessageRead { watermark_at: None }, "m9", at(1));
     for event in [react("m9", at(0), false), read, edit("m9", 1, at(2)), delete("m9", at(3))] {
@@ -53,8 +54,9 @@ fn r_15_reactions_reads_edits_and_deletes_start_nothing() {
     assert_eq!(story.state.conversation, None);
 }
 
+// Holds: R-19
 #[test]
-fn r_19_unsupported_content_routes_and_runs_the_clock() {
+fn unsupported_content_routes_and_runs_the_clock() {
     let mut story = Story::new();
     let body = body(ContentKind::Unsupported, None);
     let step = story.hear(&event(EventKind::MessageReceived(body), "m1", at(0)));
@@ -63,8 +65,9 @@ fn r_19_unsupported_content_routes_and_runs_the_clock() {
     assert_eq!(story.due_at(), Some(at(60)));
 }
 
+// Holds
 #[test]
-fn r_25_r_26_r_128_more_messages_join_and_routing_hears_of_preview_and_due_date() {
+fn more_messages_join_and_routing_hears_of_preview_and_due_date() {
     let mut story = Story::new();
     story.hear(&text("m1", at(0)));
     let step = story.hear(&text("m2", at(1)));
@@ -82,8 +85,9 @@ fn r_25_r_26_r_128_more_messages_join_and_routing_hears_of_preview_and_due_date(
     assert_eq!(step.ask(), RoutingAsk::Update { due_at: Some(at(66)), preview: "says m4".into() });
 }
 
+// Holds: R-103
 #[test]
-fn r_103_what_happened_long_ago_is_asked_for_now() {
+fn what_happened_long_ago_is_asked_for_now() {
     let mut story = Story::new();
     let step = story.apply(&super::decide::Input::Event(&text("m1", at(0))), at(30));
     assert_eq!(step.requests()[0].requested_at, at(30));
@@ -91,8 +95,9 @@ fn r_103_what_happened_long_ago_is_asked_for_now() {
     assert_eq!(waiting_since_at, at(0), "it keeps its age");
 }
 
+// Holds: R-28
 #[test]
-fn r_28_a_message_within_the_reopen_window_reopens_and_a_later_one_begins_anew() {
+fn a_message_within_the_reopen_window_reopens_and_a_later_one_begins_anew() {
     check(0, "conversation.reopened", 1);
     check(1, "conversation.created", 2);
 
@@ -109,8 +114,9 @@ fn r_28_a_message_within_the_reopen_window_reopens_and_a_later_one_begins_anew()
     }
 }
 
+// Holds: R-30
 #[test]
-fn r_30_closing_while_the_customer_waits_needs_force() {
+fn closing_while_the_customer_waits_needs_force() {
     let mut story = held();
     let step = story.wish("ana", close(false), at(2));
     assert_eq!(step.refusal(), Some(Refusal::CustomerWaiting));
@@ -126,8 +132,9 @@ fn r_30_closing_while_the_customer_waits_needs_force() {
     assert_eq!(story.wish("ana", close(false), at(2)).refusal(), None, "an echo answered");
 }
 
+// Holds: R-32
 #[test]
-fn r_32_a_closed_conversation_takes_a_heart_and_nothing_else() {
+fn a_closed_conversation_takes_a_heart_and_nothing_else() {
     let mut story = answered();
     story.wish("ana", close(false), at(3));
     let closed = Some(Refusal::ConversationClosed);
@@ -140,8 +147,9 @@ fn r_32_a_closed_conversation_takes_a_heart_and_nothing_else() {
     assert_eq!(story.wish("ana", DeskWish::Like { mid: mid("m1") }, at(4)).refusal(), None);
 }
 
+// Holds: R-33
 #[test]
-fn r_33_reopened_by_hand_it_is_open_with_that_agent_and_not_offered() {
+fn reopened_by_hand_it_is_open_with_that_agent_and_not_offered() {
     let mut story = answered();
     story.wish("ana", close(false), at(3));
     let step = story.wish("ben", DeskWish::Reopen, at(4));
@@ -152,8 +160,9 @@ fn r_33_reopened_by_hand_it_is_open_with_that_agent_and_not_offered() {
     assert_eq!(step.snapshot().agent_id, Some(agent("ben")));
 }
 
+// Holds: R-34
 #[test]
-fn r_34_a_topic_may_be_required_to_close() {
+fn a_topic_may_be_required_to_close() {
     let company = CompanySettings { require_topic_to_close: true, ..CompanySettings::default() };
     let mut story = Story::with(AccountSettings::default(), company);
     story.hear(&text("m1", at(0)));
@@ -166,16 +175,18 @@ fn r_34_a_topic_may_be_required_to_close() {
     assert_eq!(story.wish("ana", close(true), at(3)).refusal(), None);
 }
 
+// Holds: R-35
 #[test]
-fn r_35_a_note_touches_no_clock_and_routes_nothing() {
+fn a_note_touches_no_clock_and_routes_nothing() {
     let mut story = held();
     let step = story.wish("ben", DeskWish::AddNote { text: "vip".into() }, at(2));
     assert_eq!((step.facts(), step.asks()), (vec!["note.created"], vec![]));
     assert_eq!(story.due_at(), Some(at(60)));
 }
 
+// Holds: R-36
 #[test]
-fn r_36_a_reply_in_a_waiting_conversation_starts_a_contact_of_that_agent() {
+fn a_reply_in_a_waiting_conversation_starts_a_contact_of_that_agent() {
     let mut story = answered();
     story.timers(at(30));
     assert_eq!(story.status(), Some(Status::Waiting));
@@ -185,8 +196,9 @@ fn r_36_a_reply_in_a_waiting_conversation_starts_a_contact_of_that_agent() {
     assert_eq!(story.status(), Some(Status::Open));
 }
 
+// Holds
 #[test]
-fn r_39_r_44_a_silent_customers_contact_ends_by_itself_and_frees_the_agent() {
+fn a_silent_customers_contact_ends_by_itself_and_frees_the_agent() {
     let mut story = answered();
     assert_eq!(story.state.due_at(), Some(at(17)));
     assert_eq!(story.timers(at(17)).facts(), Vec::<&str>::new(), "not at the deadline (R-2)");
@@ -198,8 +210,9 @@ fn r_39_r_44_a_silent_customers_contact_ends_by_itself_and_frees_the_agent() {
     assert_eq!(story.status(), Some(Status::Waiting));
 }
 
+// Holds
 #[test]
-fn r_2_r_41_a_message_at_the_deadline_keeps_the_contact_and_a_later_one_starts_another() {
+fn a_message_at_the_deadline_keeps_the_contact_and_a_later_one_starts_another() {
     check(0, 1);
     check(1, 2);
 
@@ -211,8 +224,9 @@ fn r_2_r_41_a_message_at_the_deadline_keeps_the_contact_and_a_later_one_starts_a
     }
 }
 
+// Holds: R-4
 #[test]
-fn r_4_the_auto_end_follows_a_changed_limit() {
+fn the_auto_end_follows_a_changed_limit() {
     let mut story = answered();
     let longer = CompanySettings { same_agent_limit_ms: 60 * MINUTE_MS, ..Default::default() };
     story.settings.set_company(AccountSettings::default().company_id, at(0), longer);
@@ -220,16 +234,18 @@ fn r_4_the_auto_end_follows_a_changed_limit() {
     assert_eq!(story.timers(at(63)).facts()[0], "contact.ended");
 }
 
+// Holds: R-42
 #[test]
-fn r_42_a_waiting_customer_is_never_timed_out() {
+fn a_waiting_customer_is_never_timed_out() {
     let mut story = answered();
     story.hear(&text("m2", at(10)));
     story.timers(at(55));
     assert_eq!(story.status(), Some(Status::Open));
 }
 
+// Holds
 #[test]
-fn r_45_no_reply_needed_clears_ends_and_leaves_the_queue_and_names_the_last_item() {
+fn no_reply_needed_clears_ends_and_leaves_the_queue_and_names_the_last_item() {
     let mut story = Story::new();
     story.hear(&text("m1", at(0)));
     story.hear(&text("m2", at(1)));
@@ -243,8 +259,9 @@ fn r_45_no_reply_needed_clears_ends_and_leaves_the_queue_and_names_the_last_item
     assert_eq!((step.asks(), story.status()), (vec!["withdraw"], Some(Status::Waiting)));
 }
 
+// Holds: R-89
 #[test]
-fn r_89_the_window_warns_once_and_ends_once() {
+fn the_window_warns_once_and_ends_once() {
     let mut story = answered();
     story.timers(at(100));
     let end = at(7 * DAY);
@@ -256,8 +273,9 @@ fn r_89_the_window_warns_once_and_ends_once() {
     assert_eq!(story.state.due_at(), None);
 }
 
+// Holds
 #[test]
-fn r_91_r_93_the_accounts_target_goes_first_and_the_earlier_due_date_wins() {
+fn the_accounts_target_goes_first_and_the_earlier_due_date_wins() {
     let account = AccountSettings { account_sla_ms: Some(5 * MINUTE_MS), ..Default::default() };
     let mut story = Story::with(account, CompanySettings::default());
     story.hear(&text("m2", at(2)));
@@ -268,8 +286,9 @@ fn r_91_r_93_the_accounts_target_goes_first_and_the_earlier_due_date_wins() {
     assert_eq!(story.due_at(), Some(at(6)));
 }
 
+// Holds
 #[test]
-fn r_98_r_99_the_clock_says_soon_at_three_quarters_and_breached_after_the_end_each_once() {
+fn the_clock_says_soon_at_three_quarters_and_breached_after_the_end_each_once() {
     let mut story = Story::new();
     story.hear(&text("m1", at(0)));
     assert_eq!(story.timers(at(45)).facts(), Vec::<&str>::new());
@@ -279,8 +298,9 @@ fn r_98_r_99_the_clock_says_soon_at_three_quarters_and_breached_after_the_end_ea
     assert_eq!(story.timers(at(90)).facts(), Vec::<&str>::new());
 }
 
+// Holds: R-120
 #[test]
-fn r_120_back_soon_goes_to_the_same_agent_and_later_to_the_queue() {
+fn back_soon_goes_to_the_same_agent_and_later_to_the_queue() {
     check(14, "assign");
     check(15, "assign");
     check(16, "enqueue");
@@ -294,8 +314,9 @@ fn r_120_back_soon_goes_to_the_same_agent_and_later_to_the_queue() {
     }
 }
 
+// Holds: R-27
 #[test]
-fn r_27_whose_agent_is_away_is_unassigned_when_queued() {
+fn whose_agent_is_away_is_unassigned_when_queued() {
     let mut story = held();
     story.wish("ana", DeskWish::NoReplyNeeded { mid: mid("m1") }, at(1));
     story.hear(&text("m2", at(2)));
@@ -337,8 +358,9 @@ fn decisions_are_told_once_and_about_the_open_contact_alone() {
     assert_eq!(story.assigned("ben", at(8)).exit, Exit::Skipped("stale"));
 }
 
+// Holds: R-119
 #[test]
-fn r_119_an_offer_withdrawn_because_its_contact_ended_is_still_told() {
+fn an_offer_withdrawn_because_its_contact_ended_is_still_told() {
     let mut story = Story::new();
     story.hear(&text("m1", at(0)));
     let (offer_id, agent_id) = (OfferId::parse("of-1").unwrap(), agent("ana"));
@@ -348,8 +370,9 @@ fn r_119_an_offer_withdrawn_because_its_contact_ended_is_still_told() {
     assert_eq!(story.status(), Some(Status::Closed));
 }
 
+// Holds: R-40
 #[test]
-fn r_40_answered_before_the_assignment_the_auto_end_counts_from_the_assignment() {
+fn answered_before_the_assignment_the_auto_end_counts_from_the_assignment() {
     let mut story = Story::new();
     story.hear(&text("m1", at(0)));
     story.hear(&echo("e1", "app", at(1)));
@@ -371,24 +394,9 @@ fn a_repeated_event_changes_nothing() {
     assert_eq!(other.outcome(&send, unknown, at(4)).exit, Exit::Skipped("stale"));
 }
 
+// Holds: R-121
 #[test]
-fn layout_one_of_a_row_reads_for_ever() {
-    let bytes = hex::decode(include_str!("row_1.hex").trim()).unwrap();
-    assert_eq!(bytes[0], 1);
-    let state = ThreadState::decode(&bytes).unwrap();
-    let conversation = state.conversation.as_ref().unwrap();
-    assert_eq!(conversation.agent, Some(agent("ana")));
-    assert_eq!(conversation.topics, ["billing"]);
-    assert_eq!((state.facts, state.sends.len(), state.held.len()), (13, 3, 1));
-    assert_eq!((state.early.len(), state.stories.len()), (1, 1));
-    assert_eq!(state.ledger.entries().len(), 4);
-    assert_eq!(state.window.unwrap().opened_at, at(2));
-    assert_eq!(conversation.contact().unwrap().suspended.unwrap().due_at, at(60));
-    assert!(ThreadState::decode(&[99]).is_err() && ThreadState::decode(&[]).is_err());
-}
-
-#[test]
-fn r_121_closed_and_back_within_the_limit_it_returns_to_the_same_agent() {
+fn closed_and_back_within_the_limit_it_returns_to_the_same_agent() {
     let mut story = answered();
     story.wish("ana", close(false), at(5));
     let step = story.hear(&text("m2", at(17)));

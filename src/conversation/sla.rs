@@ -21,7 +21,8 @@ impl Turn<'_> {
         let target_ms = self.account(since).account_sla_ms.unwrap_or(company.inbox_sla_ms);
         let share_ms = target_ms.saturating_mul(u64::from(company.sla_due_soon_permille)) / 1000;
         let due_at = since.plus_ms(target_ms);
-        let soon_at = (self.at <= due_at).then(|| due_at.minus_ms(share_ms));
+        // What is late at its arrival is not announced as near.
+        let soon_at = (self.world.now <= due_at).then(|| due_at.minus_ms(share_ms));
         Due { since, due_at, soon_at, breached: false }
     }
 

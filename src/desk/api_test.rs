@@ -289,6 +289,10 @@ async fn the_document_lists_every_address_and_names_no_shape_it_does_not_have() 
         ("post", "/v1/offers/{offer_id}/accept"),
         ("post", "/v1/offers/{offer_id}/decline"),
         ("get", "/v1/commands/{id}"),
+        ("get", "/v1/settings/companies/{id}"),
+        ("put", "/v1/settings/companies/{id}"),
+        ("get", "/v1/settings/accounts/{id}"),
+        ("put", "/v1/settings/accounts/{id}"),
         ("get", "/v1/events"),
         ("get", "/v1/openapi.json"),
     ];

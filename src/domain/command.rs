@@ -337,6 +337,8 @@ pub enum Refusal {
     CannotMerge,
     /// not merged, or not the last merge, or merged again since.
     CannotUnmerge,
+    /// videos cannot be sent.
+    VideoNotSupported,
     /// The stage holds all it may for this account or company; try again later.
     Overloaded,
 }

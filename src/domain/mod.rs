@@ -8,5 +8,6 @@ pub mod event;
 pub mod command;
 pub mod routing;
 pub mod outbound;
+pub mod customer;
 pub mod fact;
 pub mod settings;

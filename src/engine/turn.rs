@@ -5,8 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::broker::NextOffsets;
-use crate::broker::record::{Headers, Output, Record, header};
-use crate::domain::event::DeadLetterReason;
+use crate::broker::record::{Headers, Output, Record};
 use crate::domain::settings::SettingsTable;
 use crate::domain::time::Timestamp;
 use crate::engine::context::{Committed, Context, Rows, StateError};
@@ -73,7 +72,7 @@ pub fn apply<S: Stage>(
         let mut context = Context::new(at, settings, rows, &mut turn.outputs, &mut actions);
         let exit = stage.apply(record, &mut context)?;
         if let Exit::Rejected(reason) = exit {
-            turn.outputs.push(dead_letter(record, reason));
+            turn.outputs.push(record.dead_letter(reason.name(), None));
         }
         turn.exits.push(exit);
         turn.actions.extend(actions.drain(..).map(|action| (record.partition, action)));
@@ -186,24 +185,4 @@ pub fn take_changes<R: Row>(
         }
     }
     (outputs, changes)
-}
-
-/// The dead letter of a record that can never succeed: its bytes, its headers, and why and where from.
-#[must_use]
-pub fn dead_letter(record: &Record, reason: DeadLetterReason) -> Output {
-    let mut headers = Headers::default();
-    headers.push(header::REASON, reason.name());
-    headers.push(header::SOURCE_TOPIC, record.topic.name());
-    headers.push(header::SOURCE_PARTITION, &record.partition.to_string());
-    headers.push(header::SOURCE_OFFSET, &record.offset.to_string());
-    headers.push(header::SOURCE_TIME, &record.timestamp.as_ms().to_string());
-    headers.0.extend(record.headers.0.iter().cloned());
-    Output {
-        topic: Topic::DeadLetters,
-        partition: None,
-        key: format!("{}-{}", record.topic.name(), record.partition).into_bytes(),
-        value: record.value.clone(),
-        headers,
-        timestamp: record.timestamp,
-    }
 }

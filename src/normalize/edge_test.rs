@@ -1,6 +1,7 @@
 //! The stage run by hand: what it writes, where to, under which headers.
 
 use super::*;
+use crate::broker::record::Headers;
 use crate::domain::settings::SettingsTable;
 use crate::engine::rehearsal::{Rehearsal, Step};
 

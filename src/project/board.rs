@@ -7,25 +7,29 @@ use serde::de::DeserializeOwned;
 use crate::broker::NextOffsets;
 use crate::broker::record::Record;
 use crate::domain::command::CommandResult;
+use crate::domain::customer::CustomerRecord;
 use crate::domain::fact::{ConversationSnapshot, Fact, FactBody};
-use crate::domain::id::{AgentId, CommandId, CompanyId, ConversationId};
+use crate::domain::id::{AgentId, CommandId, CompanyId, ConversationId, CustomerId};
 use crate::domain::routing::AgentSnapshot;
 use crate::domain::thread::Thread;
 use crate::project::fold::{fold, fold_snapshot};
+use crate::project::people::People;
 use crate::project::row::ThreadRow;
 use crate::project::shelf::{Cursor, Filter, Page, Shelves, place_of};
 use crate::project::view::{Change, ChangeKind};
 use crate::topics::Topic;
 
 /// What the views are folded from; read each from its beginning, or from `Views::positions`.
-pub const TOPICS: [Topic; 4] =
-    [Topic::Timeline, Topic::Conversations, Topic::Agents, Topic::CommandResults];
+pub const TOPICS: [Topic; 5] =
+    [Topic::Timeline, Topic::Conversations, Topic::Customers, Topic::Agents, Topic::CommandResults];
 
 /// How much the views hold; at a bound the stalest goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Conversations; closed ones go first.
     pub conversations_max: usize,
+    /// Profiles; the one fetched longest ago goes first.
+    pub profiles_max: usize,
     /// Timeline entries of one conversation; the oldest go, and are counted as omitted.
     pub entries_max: usize,
     /// Results of commands; the oldest go.
@@ -40,6 +44,7 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             conversations_max: 200_000,
+            profiles_max: 200_000,
             entries_max: 500,
             results_max: 100_000,
             waiters_max: 10_000,
@@ -59,6 +64,7 @@ pub(crate) struct Board {
     threads: BTreeMap<Thread, ThreadRow>,
     conversations: BTreeMap<ConversationId, Thread>,
     shelves: Shelves,
+    pub(crate) people: People,
     agents: BTreeMap<(CompanyId, AgentId), AgentSnapshot>,
     results: BTreeMap<CommandId, CommandResult>,
     results_in_order: VecDeque<CommandId>,
@@ -73,6 +79,7 @@ impl Board {
             threads: BTreeMap::new(),
             conversations: BTreeMap::new(),
             shelves: Shelves::default(),
+            people: People::default(),
             agents: BTreeMap::new(),
             results: BTreeMap::new(),
             results_in_order: VecDeque::new(),
@@ -87,6 +94,8 @@ impl Board {
             Topic::Timeline => self.fact(&read(record)?),
             Topic::Conversations if record.value.is_none() => self.forget_thread(record),
             Topic::Conversations => self.snapshot(read(record)?),
+            Topic::Customers if record.value.is_none() => self.forget_customer(record),
+            Topic::Customers => Ok(self.customer_known(read(record)?)),
             Topic::Agents if record.value.is_none() => Ok(Vec::new()),
             Topic::Agents => Ok(self.agent_changed(read(record)?)),
             Topic::CommandResults => Ok(self.decided(read(record)?)),
@@ -98,12 +107,12 @@ impl Board {
             | Topic::RoutingDecisions
             | Topic::OutboundSends
             | Topic::OutboundResults
-            | Topic::Customers
             | Topic::Settings
             | Topic::DeadLetters
             | Topic::ConversationChangelog
             | Topic::RouteChangelog
-            | Topic::SendChangelog => Ok(Vec::new()),
+            | Topic::SendChangelog
+            | Topic::ProfileChangelog => Ok(Vec::new()),
         }
     }
 
@@ -122,9 +131,10 @@ impl Board {
         let walk = self.shelves.walk(filter, cursor);
         let snapshots = walk.filter_map(|place| self.snapshot_of(&place.conversation_id));
         let mut wanted = snapshots.filter(|snapshot| filter.fits(snapshot));
-        let conversations: Vec<_> = wanted.by_ref().take(limit).cloned().collect();
+        let found: Vec<_> = wanted.by_ref().take(limit).collect();
         let more = wanted.next().is_some();
-        let next = conversations.last().filter(|_| more).map(place_of);
+        let next = found.last().filter(|_| more).map(|last| place_of(last));
+        let conversations = found.into_iter().map(|found| self.people.named(found)).collect();
         Page { conversations, next }
     }
 
@@ -209,17 +219,42 @@ impl Board {
         Ok(gone.iter().map(|(id, company)| conversation_change(id, company)).collect())
     }
 
+    fn customer_known(&mut self, record: CustomerRecord) -> Vec<Change> {
+        let CustomerRecord::Profile(profile) = record;
+        let thread = profile.thread.clone();
+        let is_new = self.people.learn(profile, self.bounds.profiles_max);
+        if is_new { self.shown_of(&thread) } else { Vec::new() }
+    }
+
+    /// A customer's tombstone: they were deleted.
+    fn forget_customer(&mut self, record: &Record) -> Result<Vec<Change>, Unreadable> {
+        let key = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
+        let customer = key.and_then(|key| CustomerId::parse(key).ok()).ok_or(Unreadable)?;
+        let forgotten = self.people.forget(&customer);
+        Ok(forgotten.map(|thread| self.shown_of(&thread)).unwrap_or_default())
+    }
+
+    /// Whatever shows a thread's person: conversations and offers.
+    fn shown_of(&self, thread: &Thread) -> Vec<Change> {
+        let row = self.threads.get(thread);
+        let conversations = row.into_iter().flat_map(|row| row.conversations.values());
+        let conversations = conversations.map(|row| {
+            conversation_change(&row.snapshot.conversation_id, &row.snapshot.company_id)
+        });
+        let offered = self
+            .agents
+            .values()
+            .filter(|agent| agent.offer.as_ref().is_some_and(|offer| offer.thread == *thread));
+        conversations.chain(offered.map(agent_change)).collect()
+    }
+
     fn agent_changed(&mut self, agent: AgentSnapshot) -> Vec<Change> {
         let key = (agent.company_id.clone(), agent.agent_id.clone());
         let held = self.agents.get(&key);
         if held.is_some_and(|held| *held == agent || held.as_of_at > agent.as_of_at) {
             return Vec::new();
         }
-        let change = Change {
-            kind: ChangeKind::Agent,
-            id: agent.agent_id.as_str().to_owned(),
-            company_id: Some(agent.company_id.clone()),
-        };
+        let change = agent_change(&agent);
         self.agents.insert(key, agent);
         vec![change]
     }
@@ -263,6 +298,14 @@ fn conversation_change(id: &ConversationId, company: &CompanyId) -> Change {
         kind: ChangeKind::Conversation,
         id: id.as_str().to_owned(),
         company_id: Some(company.clone()),
+    }
+}
+
+fn agent_change(agent: &AgentSnapshot) -> Change {
+    Change {
+        kind: ChangeKind::Agent,
+        id: agent.agent_id.as_str().to_owned(),
+        company_id: Some(agent.company_id.clone()),
     }
 }
 

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::fixture_test::{CONVERSATION, fact, item, mid, snapshot};
 use super::fold::{fold, fold_snapshot};
+use super::people::People;
 use super::row::ThreadRow;
 use super::shown::{Look, shown};
 use super::{ConversationDetail, Delivery, Entry, EntryBody, ItemEntry, StoryState};
@@ -22,7 +23,7 @@ fn folded(bodies: Vec<FactBody>) -> ThreadRow {
 
 fn look_at(row: &ThreadRow, now_ms: u64) -> ConversationDetail {
     let look = Look { now: Timestamp::from_ms(now_ms), show_reactions: true };
-    shown(&row.conversations[CONVERSATION], row.read_up_to_at, look)
+    shown(&row.conversations[CONVERSATION], &People::default(), row.read_up_to_at, look)
 }
 
 fn items(detail: &ConversationDetail) -> Vec<&ItemEntry> {
@@ -61,6 +62,7 @@ fn image() -> Attachment {
     }
 }
 
+// Holds: R-58
 #[test]
 fn a_deleted_message_says_so_and_its_content_is_gone() {
     let mut said = item("a", Some("secret words"));
@@ -80,6 +82,7 @@ fn a_deleted_message_says_so_and_its_content_is_gone() {
     assert!(!kept.contains("secret words") && !kept.contains("edited words"), "not even the row");
 }
 
+// Holds: R-60
 #[test]
 fn a_message_deleted_before_it_came_never_shows_what_it_said() {
     let mut said = item("a", Some("secret words"));
@@ -89,6 +92,7 @@ fn a_message_deleted_before_it_came_never_shows_what_it_said() {
     assert!(!format!("{row:?}").contains("secret words"));
 }
 
+// Holds: R-62
 #[test]
 fn the_highest_edit_wins() {
     let edited = |text: &str, num_edit| FactBody::MessageEdited {
@@ -111,6 +115,7 @@ fn the_highest_edit_wins() {
     }
 }
 
+// Holds
 #[test]
 fn a_reaction_is_shown_as_a_heart_and_keeps_its_emoji() {
     let received = FactBody::MessageReceived(item("a", Some("hello")));
@@ -135,7 +140,7 @@ fn a_reaction_is_shown_as_a_heart_and_keeps_its_emoji() {
     }
 
     fn shown_with(row: &ThreadRow, look: Look) -> ConversationDetail {
-        shown(&row.conversations[CONVERSATION], row.read_up_to_at, look)
+        shown(&row.conversations[CONVERSATION], &People::default(), row.read_up_to_at, look)
     }
 }
 
@@ -148,6 +153,7 @@ fn an_agents_heart_comes_and_goes() {
     assert!(!items(&look_at(&folded(vec![received, liked, unliked]), 0))[0].liked);
 }
 
+// Holds
 #[test]
 fn a_story_is_gone_from_the_instant_its_day_is_over() {
     // kind, own text, what the item says before and after
@@ -180,6 +186,7 @@ fn a_story_is_gone_from_the_instant_its_day_is_over() {
     }
 }
 
+// Holds: R-142
 #[test]
 fn an_item_of_ours_is_as_far_as_its_slowest_part() {
     let mut both = item("a", Some("hello"));
@@ -227,6 +234,7 @@ fn parts_queued_one_by_one_become_one_line() {
     assert_eq!((shown.text.as_deref(), shown.attachments.len()), (Some("hello"), 1));
 }
 
+// Holds
 #[test]
 fn a_message_of_the_app_is_marked_and_sent() {
     let detail = look_at(&folded(vec![FactBody::MessageSent(item("e", Some("from the app")))]), 0);
@@ -235,6 +243,7 @@ fn a_message_of_the_app_is_marked_and_sent() {
     assert_eq!(shown.state, Some(Delivery::Sent));
 }
 
+// Holds
 #[test]
 fn the_read_mark_is_on_the_last_outbound_message_alone() {
     let first = FactBody::MessageSent(item("a", Some("one")));
@@ -265,6 +274,7 @@ fn a_message_seen_before_its_result_came_counts_as_seen() {
     assert!(look_at(&folded(vec![queued, read, FactBody::MessageSent(part)]), 0).read, "R-72");
 }
 
+// Holds: R-77
 #[test]
 fn the_reason_of_an_assignment_is_told() {
     let agent_id = AgentId::parse("ana").unwrap();
@@ -286,6 +296,7 @@ fn the_reason_of_an_assignment_is_told() {
     assert_eq!(events(&detail), expected, "R-77");
 }
 
+// Holds: R-23
 #[test]
 fn without_a_snapshot_the_facts_say_where_a_conversation_stands() {
     let ana = || AgentId::parse("ana").unwrap();

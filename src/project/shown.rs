@@ -5,6 +5,7 @@
 use crate::domain::event::{ContentKind, Direction};
 use crate::domain::outbound::FailureCode;
 use crate::domain::time::Timestamp;
+use crate::project::people::People;
 use crate::project::row::{ConversationRow, EntryRow, EntryRowBody, ItemRow, Part, Parts};
 use crate::project::view::{
     ConversationDetail, Delivery, Entry, EntryBody, EventEntry, ItemEntry, ShownReaction,
@@ -32,16 +33,18 @@ pub struct Look {
 /// A conversation as it is to be shown.
 pub(crate) fn shown(
     row: &ConversationRow,
+    people: &People,
     read_up_to_at: Option<Timestamp>,
     look: Look,
 ) -> ConversationDetail {
+    let conversation = people.named(&row.snapshot);
     let last_outbound = row.entries.iter().rev().find(|entry| is_outbound(entry));
     let read = last_outbound.is_some_and(|last| {
         delivery_of(last) == Some(Delivery::Sent)
             && read_up_to_at.is_some_and(|up_to| up_to >= last.occurred_at)
     });
     let read_number = last_outbound.filter(|_| read).map(|last| last.number);
-    let name = &row.snapshot.display_name;
+    let name = &conversation.display_name;
     let show = |entry: &EntryRow| Entry {
         number: entry.number,
         occurred_at: entry.occurred_at,
@@ -57,9 +60,11 @@ pub(crate) fn shown(
             }),
         },
     };
+    let items = row.entries.iter().map(show).collect();
     ConversationDetail {
-        conversation: row.snapshot.clone(),
-        items: row.entries.iter().map(show).collect(),
+        conversation,
+        customer: people.customer_of(&row.snapshot),
+        items,
         omitted: row.omitted,
         read,
     }

@@ -87,7 +87,7 @@ impl Views {
     pub fn conversation(&self, id: &ConversationId, look: Look) -> Option<ConversationDetail> {
         let board = self.read();
         let (_, thread) = board.thread_of(id)?;
-        Some(shown(thread.conversations.get(id)?, thread.read_up_to_at, look))
+        Some(shown(thread.conversations.get(id)?, &board.people, thread.read_up_to_at, look))
     }
 
     /// At most `limit` conversations that fit, newest item first, after `cursor`.
@@ -126,8 +126,12 @@ impl Views {
     ) -> Vec<OfferView> {
         let agents = self.agents(company).into_iter();
         let wanted = agents.filter(|held| agent.is_none_or(|id| *id == held.agent_id));
+        let board = self.read();
         let offers = wanted.filter_map(|held| {
-            let offer = held.offer.filter(|offer| now <= offer.expires_at)?;
+            let mut offer = held.offer.filter(|offer| now <= offer.expires_at)?;
+            if let Some(name) = board.people.name_of(&offer.thread) {
+                name.clone_into(&mut offer.customer_name);
+            }
             Some(OfferView { company_id: held.company_id, agent_id: held.agent_id, offer })
         });
         offers.collect()

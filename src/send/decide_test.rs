@@ -105,6 +105,7 @@ fn a_part_is_called_once_woken_and_settled_by_its_answer() {
     assert_eq!(world.account.wake_at, None, "nothing is left to look at");
 }
 
+// Holds: R-142
 #[test]
 fn a_call_without_an_answer_is_unknown_and_never_repeated() {
     let mut world = World::new();
@@ -137,6 +138,7 @@ fn a_threads_parts_go_one_after_the_other_and_threads_do_not_wait_for_each_other
     assert_eq!(called(&world.wait(1)), [2]);
 }
 
+// Holds: R-143
 #[test]
 fn what_people_wrote_goes_before_what_rules_wrote() {
     let mut world = World::new();
@@ -150,6 +152,7 @@ fn what_people_wrote_goes_before_what_rules_wrote() {
     assert_eq!(called(&world.wait(1)), [2, 3]);
 }
 
+// Holds: R-143
 #[test]
 fn no_more_than_the_rate_begins_in_any_window() {
     let mut world = World::new();
@@ -169,6 +172,7 @@ fn no_more_than_the_rate_begins_in_any_window() {
     assert!(!later.is_empty(), "the window moved on");
 }
 
+// Holds: R-87
 #[test]
 fn a_tag_is_put_on_what_a_person_wrote_and_only_when_it_is_needed() {
     check(false, DAY_MS - 1, Some(false));
@@ -220,6 +224,7 @@ fn a_refusal_for_the_window_is_answered_with_the_tag_once_and_where_it_may_be() 
     }
 }
 
+// Holds: R-86
 #[test]
 fn nothing_is_tried_after_its_window() {
     let mut world = World::new();

@@ -5,7 +5,9 @@
 
 mod tidy;
 mod schemas;
+mod ops;
 mod round_trip;
+mod rules;
 #[path = "../shop/mod.rs"]
 mod shop;
 mod story;
@@ -13,3 +15,4 @@ mod demo;
 mod bad_input;
 mod bad_calls;
 mod bad_start;
+

@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("conversation", &["domain", "topics", "broker", "engine"]),
     ("route", &["domain", "topics", "broker", "engine"]),
     ("send", &["domain", "topics", "broker", "engine", "secret", "clock"]),
+    ("profile", &["domain", "topics", "broker", "engine", "secret", "clock"]),
     ("project", &["domain", "topics", "broker"]),
     ("desk", &["domain", "topics", "broker", "clock", "secret", "project"]),
     ("simulator", &["domain", "clock", "secret"]),
@@ -148,7 +149,7 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap()
 }
 
-fn rust_files(dir: &Path) -> Vec<PathBuf> {
+pub(super) fn rust_files(dir: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
     let mut files = Vec::new();
     for entry in entries {

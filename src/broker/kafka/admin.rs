@@ -198,8 +198,13 @@ fn wanted(broker: &KafkaBroker, topic: Topic, brokers: u16) -> Wanted {
             set("cleanup.policy", "compact".to_owned());
         }
     }
-    if matches!(topic, Topic::ConversationChangelog | Topic::RouteChangelog | Topic::SendChangelog)
-    {
+    if matches!(
+        topic,
+        Topic::ConversationChangelog
+            | Topic::RouteChangelog
+            | Topic::SendChangelog
+            | Topic::ProfileChangelog
+    ) {
         // A restore reads what compaction has not reached yet: keep that small.
         set("min.cleanable.dirty.ratio", "0.2".to_owned());
     }

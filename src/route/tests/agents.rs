@@ -1,6 +1,6 @@
 //! agents come, go, and ask for more.
 
-use super::world::World;
+use super::world::{World, agent};
 use crate::domain::command::AgentWish;
 use crate::domain::routing::{AssignReason, RoutingAsk};
 
@@ -15,8 +15,9 @@ fn away(away: bool) -> AgentWish {
     AgentWish::SetAway { away }
 }
 
+// Holds: R-104
 #[test]
-fn r104_only_an_agent_who_is_there_available_and_free_is_offered_something() {
+fn only_an_agent_who_is_there_available_and_free_is_offered_something() {
     check(&[], true);
     check(&[available(false)], false);
     check(&[away(true)], false);
@@ -47,8 +48,9 @@ fn an_agent_who_is_not_logged_in_can_do_nothing_but_log_in() {
     assert_eq!(World::new().wish("ana", AgentWish::LogIn), ["done"]);
 }
 
+// Holds
 #[test]
-fn r107_automatic_offers_stop_at_the_standard_capacity_and_next_stops_at_the_maximum() {
+fn automatic_offers_stop_at_the_standard_capacity_and_next_stops_at_the_maximum() {
     let mut world = World::with(|s| s.routing_delay_ms = 0);
     world.start(&["ana"]);
     for name in ["c1", "c2", "c3"] {
@@ -65,8 +67,9 @@ fn r107_automatic_offers_stop_at_the_standard_capacity_and_next_stops_at_the_max
     assert_eq!(world.wish("ana", NEXT), ["refused AtMaximum"], "five is the maximum");
 }
 
+// Holds: R-109
 #[test]
-fn r109_the_end_of_a_contact_frees_its_slot() {
+fn the_end_of_a_contact_frees_its_slot() {
     let mut world = World::with(|s| s.routing_delay_ms = 0);
     world.start(&["ana"]);
     world.hold("ana", &["c1", "c2", "c3"]);
@@ -74,8 +77,9 @@ fn r109_the_end_of_a_contact_frees_its_slot() {
     assert_eq!(world.ask("c2", RoutingAsk::Withdraw), ["c4 offered ana round 1"]);
 }
 
+// Holds
 #[test]
-fn r108_r122_direct_assignment_ignores_capacity_and_automatic_routing_resumes_below_standard() {
+fn direct_assignment_ignores_capacity_and_automatic_routing_resumes_below_standard() {
     let mut world = World::with(|s| s.routing_delay_ms = 0);
     world.start(&["ana"]);
     let names = ["c1", "c2", "c3", "c4", "c5", "c6", "c7"];
@@ -90,8 +94,9 @@ fn r108_r122_direct_assignment_ignores_capacity_and_automatic_routing_resumes_be
     assert_eq!(world.ask("c5", RoutingAsk::Withdraw), ["d1 offered ana round 1"]);
 }
 
+// Holds
 #[test]
-fn r124_next_needs_availability_and_r5_a_refused_one_changes_nothing() {
+fn next_needs_availability_and_a_refused_one_changes_nothing() {
     let mut world = World::new();
     world.start(&["ana"]);
     world.wish("ana", available(false));
@@ -101,8 +106,9 @@ fn r124_next_needs_availability_and_r5_a_refused_one_changes_nothing() {
     assert_eq!(world.wish("ana", NEXT), ["refused NotAvailable"]);
 }
 
+// Holds: R-125
 #[test]
-fn r125_an_extra_slot_is_used_up_by_the_next_offer_whatever_its_answer() {
+fn an_extra_slot_is_used_up_by_the_next_offer_whatever_its_answer() {
     let mut world = World::with(|s| s.routing_delay_ms = 0);
     world.start(&["ana"]);
     world.hold("ana", &["c1", "c2", "c3"]);
@@ -114,8 +120,9 @@ fn r125_an_extra_slot_is_used_up_by_the_next_offer_whatever_its_answer() {
     assert_eq!(world.wish("ana", available(true)), ["done"], "no pause, but no slot either");
 }
 
+// Holds: R-125
 #[test]
-fn r125_an_extra_slot_is_lost_when_the_agent_becomes_unavailable() {
+fn an_extra_slot_is_lost_when_the_agent_becomes_unavailable() {
     check(&[available(false), available(true)]);
     check(&[away(true), away(false)]);
     check(&[LOG_OUT, AgentWish::LogIn, available(true)]);
@@ -133,8 +140,9 @@ fn r125_an_extra_slot_is_lost_when_the_agent_becomes_unavailable() {
     }
 }
 
+// Holds: R-128
 #[test]
-fn r128_waiting_customers_of_an_absent_agent_are_queued_again_after_the_grace() {
+fn waiting_customers_of_an_absent_agent_are_queued_again_after_the_grace() {
     check(away(true), 5 * 60_000);
     check(LOG_OUT, 0);
 
@@ -153,8 +161,9 @@ fn r128_waiting_customers_of_an_absent_agent_are_queued_again_after_the_grace() 
     }
 }
 
+// Holds: R-128
 #[test]
-fn r128_answered_ones_stay_until_the_customer_writes() {
+fn answered_ones_stay_until_the_customer_writes() {
     let mut world = World::new();
     world.start(&["ana", "ben"]);
     world.enqueue("c1");
@@ -168,8 +177,9 @@ fn r128_answered_ones_stay_until_the_customer_writes() {
     assert_eq!(world.after(1).tick(), ["c1 unassigned ana", "c1 queued", "c1 offered ben round 1"]);
 }
 
+// Holds: R-128
 #[test]
-fn r128_coming_back_or_an_answer_cancels_the_grace() {
+fn coming_back_or_an_answer_cancels_the_grace() {
     for cancel in ["back", "answer", "end"] {
         let mut world = World::new();
         world.start(&["ana", "ben"]);
@@ -186,8 +196,9 @@ fn r128_coming_back_or_an_answer_cancels_the_grace() {
     }
 }
 
+// Holds: R-128
 #[test]
-fn r128_a_conversation_queued_again_keeps_its_due_date_and_age() {
+fn a_conversation_queued_again_keeps_its_due_date_and_age() {
     let mut world = World::new();
     world.start(&["ana"]);
     world.enqueue("c1");
@@ -201,8 +212,9 @@ fn r128_a_conversation_queued_again_keeps_its_due_date_and_age() {
     assert!(world.shown("ben").unwrap().offer.as_ref().unwrap().conversation_id.as_str() == "c1");
 }
 
+// Holds: R-4
 #[test]
-fn r4_a_running_grace_keeps_its_deadline_when_the_setting_changes() {
+fn a_running_grace_keeps_its_deadline_when_the_setting_changes() {
     let mut world = World::new();
     world.start(&["ana"]);
     world.enqueue("c1");
@@ -228,6 +240,7 @@ fn the_same_command_twice_acts_and_answers_once() {
     assert_eq!(world.wish_as("y", "ana", available(true)).len(), 2, "beyond 32 it is forgotten");
 }
 
+// Holds: R-26
 #[test]
 fn an_agent_is_shown_when_and_only_when_they_look_different() {
     let mut world = World::new();
@@ -247,8 +260,9 @@ fn an_agent_is_shown_when_and_only_when_they_look_different() {
     assert!(world.shown("ana").is_none(), "a held conversation's due date is not shown");
 }
 
+// Holds
 #[test]
-fn r107_r122_a_slot_by_next_that_returns_filled_up_is_no_slot_beyond_the_maximum() {
+fn a_slot_by_next_that_returns_filled_up_is_no_slot_beyond_the_maximum() {
     let mut world = World::with(|s| s.routing_delay_ms = 0);
     world.start(&["ana"]);
     world.hold("ana", &["c1", "c2", "c3"]);
@@ -263,4 +277,17 @@ fn an_offer_id_fits_whatever_the_company_is_called() {
     let company = crate::domain::id::CompanyId::parse(&"c".repeat(64)).unwrap();
     let offer = crate::route::pool::Pool::empty(company).offer_id(u64::MAX);
     assert_eq!(offer.as_str().len(), 88);
+}
+
+// Holds
+#[test]
+fn next_closes_nothing_and_takes_nothing_away() {
+    let mut world = World::new();
+    world.start(&["ana"]);
+    world.hold("ana", &["c1", "c2"]);
+    world.enqueue("c3");
+    let said = world.wish("ana", AgentWish::Next);
+    assert!(!said.iter().any(|said| said.starts_with("c1") || said.starts_with("c2")), "{said:?}");
+    let held = world.pool.agent(&agent("ana")).map(|agent| agent.held.len());
+    assert_eq!(held, Some(2));
 }

@@ -6,8 +6,9 @@ use crate::domain::routing::AssignReason;
 use crate::domain::settings::AfterReject;
 use crate::route::decide::{Input, decide};
 
+// Holds: R-111
 #[test]
-fn r111_an_offer_shows_name_and_preview_and_the_preview_can_be_hidden() {
+fn an_offer_shows_name_and_preview_and_the_preview_can_be_hidden() {
     check(true, "hello");
     check(false, "");
 
@@ -23,8 +24,9 @@ fn r111_an_offer_shows_name_and_preview_and_the_preview_can_be_hidden() {
     }
 }
 
+// Holds: R-112
 #[test]
-fn r112_one_offer_at_a_time_for_an_agent_and_for_a_conversation() {
+fn one_offer_at_a_time_for_an_agent_and_for_a_conversation() {
     let mut world = World::new();
     world.start(&["ana", "ben"]);
     assert_eq!(world.enqueue("c1"), ["c1 queued", "c1 offered ana round 1"]);
@@ -32,8 +34,9 @@ fn r112_one_offer_at_a_time_for_an_agent_and_for_a_conversation() {
     assert_eq!(world.enqueue("c3"), ["c3 queued"]);
 }
 
+// Holds: R-113
 #[test]
-fn r113_an_accept_within_thirty_seconds_wins_and_later_is_expired() {
+fn an_accept_within_thirty_seconds_wins_and_later_is_expired() {
     check(0, &["done", "c1 accepted ana"]);
     check(29_999, &["done", "c1 accepted ana"]);
     check(30_000, &["done", "c1 accepted ana"]);
@@ -52,8 +55,9 @@ fn r113_an_accept_within_thirty_seconds_wins_and_later_is_expired() {
     }
 }
 
+// Holds: R-113
 #[test]
-fn r113_an_accept_of_another_offer_or_a_rescinded_one_is_expired() {
+fn an_accept_of_another_offer_or_a_rescinded_one_is_expired() {
     let mut world = World::new();
     world.start(&["ana", "ben"]);
     world.enqueue("c1");
@@ -66,8 +70,9 @@ fn r113_an_accept_of_another_offer_or_a_rescinded_one_is_expired() {
     assert_eq!(world.wish("ana", AgentWish::Accept { offer_id }), ["refused OfferExpired"]);
 }
 
+// Holds: R-114
 #[test]
-fn r114_silence_is_a_miss_only_after_thirty_seconds_and_goes_to_another_agent() {
+fn silence_is_a_miss_only_after_thirty_seconds_and_goes_to_another_agent() {
     let mut world = World::new();
     world.start(&["ana", "ben"]);
     world.enqueue("c1");
@@ -79,8 +84,9 @@ fn r114_silence_is_a_miss_only_after_thirty_seconds_and_goes_to_another_agent() 
     assert!(world.shown("ana").unwrap().paused_until_next);
 }
 
+// Holds: R-115
 #[test]
-fn r115_a_decline_takes_effect_at_once() {
+fn a_decline_takes_effect_at_once() {
     let mut world = World::new();
     world.start(&["ana", "ben"]);
     world.enqueue("c1");
@@ -90,8 +96,9 @@ fn r115_a_decline_takes_effect_at_once() {
     );
 }
 
+// Holds: R-116
 #[test]
-fn r116_after_a_decline_or_miss_nothing_until_next_or_a_new_toggle() {
+fn after_a_decline_or_miss_nothing_until_next_or_a_new_toggle() {
     check(AgentWish::Next, &["done", "c2 offered ana round 1"]);
     check(AgentWish::SetAvailability { available: true }, &["done"]);
     check(AgentWish::SetAvailability { available: false }, &["done"]);
@@ -109,8 +116,9 @@ fn r116_after_a_decline_or_miss_nothing_until_next_or_a_new_toggle() {
     }
 }
 
+// Holds: R-116
 #[test]
-fn r116_switching_off_and_on_ends_the_pause_and_returns_still_arrive_in_it() {
+fn switching_off_and_on_ends_the_pause_and_returns_still_arrive_in_it() {
     let mut world = World::new();
     world.start(&["ana"]);
     world.enqueue("c1");
@@ -126,8 +134,9 @@ fn r116_switching_off_and_on_ends_the_pause_and_returns_still_arrive_in_it() {
     );
 }
 
+// Holds: R-116
 #[test]
-fn r116_with_delay_only_a_decline_costs_the_routing_delay() {
+fn with_delay_only_a_decline_costs_the_routing_delay() {
     let mut world = World::with(|s| s.after_reject = AfterReject::DelayOnly);
     world.start(&["ana"]);
     world.enqueue("c1");
@@ -136,8 +145,9 @@ fn r116_with_delay_only_a_decline_costs_the_routing_delay() {
     assert_eq!(world.after(1).tick(), ["c1 offered ana round 2"]);
 }
 
+// Holds: R-117
 #[test]
-fn r117_an_accept_or_an_end_is_followed_by_a_pause_which_next_skips() {
+fn an_accept_or_an_end_is_followed_by_a_pause_which_next_skips() {
     let mut world = World::new();
     world.start(&["ana"]);
     world.enqueue("c1");
@@ -156,8 +166,9 @@ fn r117_an_accept_or_an_end_is_followed_by_a_pause_which_next_skips() {
     assert_eq!(world.enqueue("c4"), ["c4 queued"], "an end pauses too");
 }
 
+// Holds: R-118
 #[test]
-fn r118_who_rejected_it_is_not_asked_again_until_everybody_has() {
+fn who_rejected_it_is_not_asked_again_until_everybody_has() {
     let mut world = World::new();
     world.start(&["ana", "ben"]);
     world.enqueue("c1");
@@ -173,8 +184,9 @@ fn r118_who_rejected_it_is_not_asked_again_until_everybody_has() {
     );
 }
 
+// Holds: R-119
 #[test]
-fn r119_what_is_no_fault_of_the_agents_rescinds_without_a_pause() {
+fn what_is_no_fault_of_the_agents_rescinds_without_a_pause() {
     check("away", &["c1 rescinded ana", "c1 queued", "done"]);
     check("logout", &["c1 rescinded ana", "c1 queued", "done"]);
     check("withdraw", &["c1 rescinded ana"]);
@@ -199,8 +211,9 @@ fn r119_what_is_no_fault_of_the_agents_rescinds_without_a_pause() {
     }
 }
 
+// Holds: R-130
 #[test]
-fn r130_with_offers_off_conversations_are_assigned_straight_inside_the_standard_capacity() {
+fn with_offers_off_conversations_are_assigned_straight_inside_the_standard_capacity() {
     let mut world = World::with(|s| {
         s.inbound_assignment = false;
         s.routing_delay_ms = 0;

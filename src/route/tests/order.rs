@@ -7,8 +7,9 @@ use crate::domain::command::AgentWish;
 use crate::domain::routing::{AssignReason, RoutingAsk};
 use crate::domain::time::Timestamp;
 
+// Holds: R-126
 #[test]
-fn r126_earlier_due_first_then_the_older_then_by_id_and_without_due_date_last() {
+fn earlier_due_first_then_the_older_then_by_id_and_without_due_date_last() {
     let mut world = World::new();
     let due = |ms: u64| Some(Timestamp::from_ms(ms));
     // name, due, seconds after the start at which it begins to wait
@@ -33,8 +34,9 @@ fn r126_earlier_due_first_then_the_older_then_by_id_and_without_due_date_last() 
     }
 }
 
+// Holds: R-26
 #[test]
-fn r26_a_new_due_date_moves_a_waiting_conversation() {
+fn a_new_due_date_moves_a_waiting_conversation() {
     let mut world = World::new();
     world.enqueue_due("c1", Some(Timestamp::from_ms(1)));
     world.enqueue_due("c2", Some(Timestamp::from_ms(2)));
@@ -44,8 +46,9 @@ fn r26_a_new_due_date_moves_a_waiting_conversation() {
     assert_eq!(said, ["done", "c2 offered ana round 1"]);
 }
 
+// Holds: R-105
 #[test]
-fn r105_fewest_open_first_then_longest_without_then_by_id() {
+fn fewest_open_first_then_longest_without_then_by_id() {
     let mut world = World::new();
     world.start(&["ana", "ben", "cem"]);
     world.hold("ana", &["x1"]);
@@ -58,8 +61,9 @@ fn r105_fewest_open_first_then_longest_without_then_by_id() {
     assert_eq!(world.enqueue("c5"), ["c5 queued", "c5 offered ana round 1"], "most open last");
 }
 
+// Holds
 #[test]
-fn r105_r123_the_previous_agent_only_breaks_a_tie_of_load() {
+fn the_previous_agent_only_breaks_a_tie_of_load() {
     check(&[], "cem");
     check(&["x1"], "ana");
 
@@ -78,8 +82,9 @@ fn r105_r123_the_previous_agent_only_breaks_a_tie_of_load() {
     }
 }
 
+// Holds: R-127
 #[test]
-fn r127_whatever_lets_something_match_tries_the_queue() {
+fn whatever_lets_something_match_tries_the_queue() {
     check("login", |world| {
         world.start(&["ben"]);
         world.offer_of("ben").as_str() != "of-none"

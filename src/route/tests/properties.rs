@@ -107,6 +107,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
+    // Holds
     #[test]
     fn the_books_agree_whatever_happens(ops in ops(), pauses: bool, offers in prop::bool::weighted(0.9)) {
         let mut world = world_of(pauses, offers);
@@ -154,6 +155,7 @@ proptest! {
         }
     }
 
+    // Holds
     #[test]
     fn in_the_end_everybody_is_served(ops in ops(), pauses: bool) {
         let mut world = world_of(pauses, true);

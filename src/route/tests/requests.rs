@@ -6,8 +6,9 @@ use crate::domain::routing::{AssignReason, RoutingAsk};
 
 const WITHDRAW: RoutingAsk = RoutingAsk::Withdraw;
 
+// Holds: R-120
 #[test]
-fn r120_a_return_goes_straight_to_an_agent_who_is_there_and_else_to_the_queue() {
+fn a_return_goes_straight_to_an_agent_who_is_there_and_else_to_the_queue() {
     check(&[], &["c1 assigned ana ContactInbound"]);
     check(&[AgentWish::SetAvailability { available: false }], &["c1 assigned ana ContactInbound"]);
     check(&[AgentWish::SetAway { away: true }], &["c1 queued"]);
@@ -24,14 +25,16 @@ fn r120_a_return_goes_straight_to_an_agent_who_is_there_and_else_to_the_queue() 
     }
 }
 
+// Holds: R-120
 #[test]
-fn r120_to_an_agent_never_seen_is_to_the_queue() {
+fn to_an_agent_never_seen_is_to_the_queue() {
     let mut world = World::new();
     assert_eq!(world.assign("c1", "zoe", AssignReason::ContactInbound), ["c1 queued"]);
 }
 
+// Holds
 #[test]
-fn r144_a_reply_takes_an_unassigned_conversation_and_never_an_assigned_one() {
+fn a_reply_takes_an_unassigned_conversation_and_never_an_assigned_one() {
     let mut world = World::new();
     world.start(&["ana"]);
     world.enqueue("c1");
@@ -48,8 +51,9 @@ fn r144_a_reply_takes_an_unassigned_conversation_and_never_an_assigned_one() {
     );
 }
 
+// Holds: R-108
 #[test]
-fn r108_by_hand_moves_an_assigned_conversation_and_one_holder_remains() {
+fn by_hand_moves_an_assigned_conversation_and_one_holder_remains() {
     let mut world = World::new();
     world.start(&["ana", "ben"]);
     world.hold("ana", &["c1"]);
@@ -110,8 +114,9 @@ fn a_newer_contact_replaces_the_one_known_wherever_it_is() {
     assert_eq!(world.pool.queued(), 0);
 }
 
+// Holds: R-103
 #[test]
-fn r103_the_same_contact_again_is_no_second_place_in_the_queue() {
+fn the_same_contact_again_is_no_second_place_in_the_queue() {
     let mut world = World::new();
     world.enqueue("c1");
     assert_eq!(world.enqueue("c1"), [""; 0]);
@@ -122,8 +127,9 @@ fn r103_the_same_contact_again_is_no_second_place_in_the_queue() {
     assert_eq!(world.enqueue("c1"), ["skipped already_assigned"]);
 }
 
+// Holds: R-109
 #[test]
-fn r109_a_withdrawn_conversation_leaves_no_row() {
+fn a_withdrawn_conversation_leaves_no_row() {
     let mut world = World::new();
     world.start(&["ana"]);
     let before = world.rows.len();
@@ -138,8 +144,9 @@ fn r109_a_withdrawn_conversation_leaves_no_row() {
     }
 }
 
+// Holds: R-111
 #[test]
-fn r111_names_and_previews_are_cut_to_their_bounds_by_code_points() {
+fn names_and_previews_are_cut_to_their_bounds_by_code_points() {
     let mut world = World::new();
     world.start(&["ana"]);
     world.enqueue("c1");

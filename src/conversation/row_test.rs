@@ -1,0 +1,65 @@
+//! Every layout ever released is read for ever: one file of bytes a layout, written once.
+//!
+//! What the files hold: a mention, an edit that waits, a reaction, two replies of which one is in doubt, a heart, a topic,
+//! an echo held; from layout 2 on a guest and a home.
+
+use crate::conversation::rehearsed::{agent, at, mid};
+use crate::conversation::state::ThreadState;
+use crate::domain::thread::Thread;
+use crate::engine::stage::{Row, RowError};
+
+const LAYOUTS: [&str; 2] = [include_str!("row_1.hex"), include_str!("row_2.hex")];
+
+fn bytes(hex_text: &str) -> Vec<u8> {
+    hex::decode(hex_text.trim()).unwrap()
+}
+
+#[test]
+fn every_layout_reads_as_it_was_written() {
+    for (place, hex_text) in LAYOUTS.iter().enumerate() {
+        let bytes = bytes(hex_text);
+        assert_eq!(usize::from(bytes[0]), place + 1);
+        let state = ThreadState::decode(&bytes).unwrap();
+        let conversation = state.conversation.as_ref().unwrap();
+        assert_eq!(conversation.agent, Some(agent("ana")));
+        assert_eq!(conversation.topics, ["billing"]);
+        assert_eq!((state.facts, state.sends.len(), state.held.len()), (13, 3, 1));
+        assert_eq!((state.early.len(), state.stories.len()), (1, 1));
+        assert_eq!(state.ledger.entries().len(), 4);
+        assert_eq!(state.window.unwrap().opened_at, at(2));
+        assert_eq!(conversation.contact().unwrap().suspended.unwrap().due_at, at(60));
+    }
+}
+
+#[test]
+fn layout_two_knows_guests_and_home() {
+    assert_eq!(ThreadState::decode(&bytes(LAYOUTS[0])).unwrap().ties.home, None);
+    let ties = ThreadState::decode(&bytes(LAYOUTS[1])).unwrap().ties;
+    assert_eq!(ties.home, Some(Thread::from_key("1784:900").unwrap()));
+    assert_eq!(ties.guests.len(), 1);
+    assert_eq!(ties.guests[0].thread, Thread::from_key("1784:901").unwrap());
+    assert_eq!(ties.guests[0].opened_at, Some(at(5)));
+    assert_eq!(ties.guests[0].mids, [mid("g1")]);
+    assert_eq!(ties.newest_from, Some((at(5), Some(Thread::from_key("1784:901").unwrap()))));
+}
+
+#[test]
+fn the_newest_layout_is_written_and_older_ones_are_written_anew_without_loss() {
+    let newest = bytes(LAYOUTS[1]);
+    let mut again = Vec::new();
+    ThreadState::decode(&newest).unwrap().encode(&mut again);
+    assert_eq!(again, newest);
+    let old = ThreadState::decode(&bytes(LAYOUTS[0])).unwrap();
+    let mut anew = Vec::new();
+    old.encode(&mut anew);
+    assert_eq!(ThreadState::decode(&anew), Ok(old));
+}
+
+#[test]
+fn other_bytes_are_no_row() {
+    assert_eq!(ThreadState::decode(&[99]), Err(RowError::UnknownVersion(99)));
+    let newest = bytes(LAYOUTS[1]);
+    for broken in [&[][..], &[1], &[2], &newest[..newest.len() - 1]] {
+        assert!(matches!(ThreadState::decode(broken), Err(RowError::Malformed(_))));
+    }
+}
