@@ -170,17 +170,16 @@ pub enum Error {
     /// A value or name is wrong; the text says where it came from.
     #[error("configuration: {0}")]
     Invalid(Box<figment::Error>),
-<<<<<<< HEAD
-    /// A number is out of its range.
+    /// A timeout is outside its range.
     #[error("configuration: {name} is {value}; it takes {} to {}", range.start(), range.end())]
-    OutOfRange {
+    Timeout {
         /// Which.
         name: &'static str,
         /// What was given.
         value: u64,
         /// What it takes.
         range: RangeInclusive<u64>,
-=======
+    },
     /// A setting of a company or account is outside its range.
     #[error("configuration: {place}: {why}")]
     OutOfRange {
@@ -188,7 +187,6 @@ pub enum Error {
         place: String,
         /// Which, and what it takes.
         why: OutOfRange,
->>>>>>> main
     },
     /// Something is missing that the roles need.
     #[error("{0}")]
@@ -221,26 +219,23 @@ impl Config {
             figment = figment.merge(variable(&name.to_ascii_lowercase(), value));
         }
         let config: Self = figment.extract().map_err(|error| Error::Invalid(Box::new(error)))?;
-<<<<<<< HEAD
-        config.check_ranges()?;
+        config.check_timeouts()?;
+        config.check_settings()?;
         Ok(config)
     }
 
-    fn check_ranges(&self) -> Result<(), Error> {
+    fn check_timeouts(&self) -> Result<(), Error> {
+        let (session, transaction) =
+            (self.kafka_session_timeout_ms, self.kafka_transaction_timeout_ms);
         for (name, value, range) in [
-            ("kafka_session_timeout_ms", self.kafka_session_timeout_ms, SESSION_TIMEOUT_MS),
-            (
-                "kafka_transaction_timeout_ms",
-                self.kafka_transaction_timeout_ms,
-                TRANSACTION_TIMEOUT_MS,
-            ),
+            ("kafka_session_timeout_ms", session, SESSION_TIMEOUT_MS),
+            ("kafka_transaction_timeout_ms", transaction, TRANSACTION_TIMEOUT_MS),
         ] {
             if !range.contains(&value) {
-                return Err(Error::OutOfRange { name, value, range });
+                return Err(Error::Timeout { name, value, range });
             }
-=======
-        config.check_settings()?;
-        Ok(config)
+        }
+        Ok(())
     }
 
     /// What companies and accounts choose at first has the ranges of what they choose later.
@@ -252,7 +247,6 @@ impl Config {
         for (id, account) in &self.accounts {
             let refused = |why| Error::OutOfRange { place: format!("accounts.{id}.settings"), why };
             account.settings.check().map_err(refused)?;
->>>>>>> main
         }
         Ok(())
     }
@@ -392,7 +386,6 @@ mod tests {
     }
 
     #[test]
-<<<<<<< HEAD
     fn a_timeout_out_of_range_is_refused_with_its_range() {
         let read = |ms| read(None, &[("DMSTREAM_KAFKA_SESSION_TIMEOUT_MS", ms)]);
         assert_eq!(read("6000").unwrap().kafka_session_timeout_ms, 6_000);
@@ -400,7 +393,10 @@ mod tests {
             let refused = read(ms).unwrap_err().to_string();
             assert!(refused.contains("kafka_session_timeout_ms is"), "{refused}");
             assert!(refused.contains("1000 to 300000"), "{refused}");
-=======
+        }
+    }
+
+    #[test]
     fn a_first_setting_outside_its_range_is_an_error_that_names_it() {
         check("[companies.acme]\nstandard_capacity = 9\n", "companies.acme: `maximum_capacity`");
         check(
@@ -415,7 +411,6 @@ mod tests {
             std::fs::write(&file, text).unwrap();
             let error = read(Some(&file), &[]).unwrap_err().to_string();
             assert!(error.contains(says), "{error}");
->>>>>>> main
         }
     }
 

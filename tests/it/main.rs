@@ -15,4 +15,3 @@ mod demo;
 mod bad_input;
 mod bad_calls;
 mod bad_start;
-

@@ -10,7 +10,7 @@ use std::time::Duration;
 use dmstream::app::open_broker;
 use dmstream::broker::record::{Record, header};
 use dmstream::broker::{Broker, NextOffsets, PollBounds};
-use dmstream::clock::Clock;
+use dmstream::clock::{Clock, Stopwatch};
 use dmstream::config::Config;
 use dmstream::conversation::ThreadState;
 use dmstream::domain::fact::{ConversationSnapshot, Fact, FactBody, Item};
@@ -22,6 +22,8 @@ use serde::de::DeserializeOwned;
 
 const BATCH: PollBounds =
     PollBounds { records_max: 5_000, bytes_max: 8 << 20, wait: Duration::from_millis(200) };
+/// How long it is read on at a time.
+const READ_FOR: Duration = Duration::from_secs(10);
 /// What is read.
 const TOPICS: [Topic; 6] = [
     Topic::Timeline,
@@ -70,25 +72,27 @@ impl Audit {
         let config = Config::read(Some(file), std::iter::empty()).unwrap();
         let broker = open_broker(&config, &Clock::System).unwrap();
         let mut audit = Self::default();
-        audit.read_on(&broker);
+        while !audit.read_on(&broker) {}
         audit.at_rest();
         audit
     }
 
-    /// Reads to the end.
-    pub(crate) fn read_on(&mut self, broker: &Broker) {
+    /// Reads on, to the end or for some time; whether it was the end.
+    pub(crate) fn read_on(&mut self, broker: &Broker) -> bool {
         for topic in TOPICS {
             for partition in 0..broker.partitions(topic).unwrap() {
                 self.next.entry((topic, partition)).or_insert(0);
             }
         }
         let mut reader = broker.reader(&self.next).unwrap();
+        // Under load the end of everything is never reached at once.
+        let watch = Stopwatch::start();
         loop {
             let batch = reader.poll(&BATCH).unwrap();
             batch.records.iter().for_each(|record| self.take(record));
             self.next.extend(batch.next);
-            if batch.at_end {
-                return;
+            if batch.at_end || watch.elapsed() > READ_FOR {
+                return batch.at_end;
             }
         }
     }
