@@ -10,27 +10,20 @@
 //! | source   | `gone`            | is its own again                                                              |
 
 use crate::conversation::error::Error;
-use crate::conversation::ledger::{item_key, mid_key};
+use crate::conversation::ledger::mid_key;
 use crate::conversation::life_cycle::Began;
+use crate::conversation::pass::HOPS_MAX;
 use crate::conversation::sla;
 use crate::conversation::state::{Care, Due, Phase, Preview, TiedGuest, bound};
 use crate::conversation::turn::Turn;
-use crate::domain::command::{DeskCommand, DeskWish, Guest, GuestContact, Refusal, ThreadNote};
+use crate::domain::command::{DeskCommand, Guest, GuestContact, Refusal, ThreadNote};
 use crate::domain::derive;
-use crate::domain::event::{ContentKind, Direction, Event, EventKind};
+use crate::domain::event::Direction;
 use crate::domain::fact::{EndReason, FactBody, Initiator};
-use crate::domain::id::{AgentId, CommandId, MessageId};
-use crate::domain::outbound::SendResult;
+use crate::domain::id::CommandId;
 use crate::domain::routing::AssignReason;
-use crate::domain::settings::StoryMentions;
 use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
-use crate::engine::stage::Exit;
-
-/// Most often a word is passed on: longer chains are no chains but rings, made by merges that crossed.
-const HOPS_MAX: u8 = 8;
-/// Who speaks where no agent does.
-const NOBODY: &str = "system";
 
 impl Turn<'_> {
     /// This thread's person is another's.
@@ -160,7 +153,7 @@ impl Turn<'_> {
         }
     }
 
-    fn welcome(&mut self, thread: &Thread, opened_at: Option<Timestamp>) {
+    pub(super) fn welcome(&mut self, thread: &Thread, opened_at: Option<Timestamp>) {
         let guests = &mut self.state.ties.guests;
         guests.retain(|guest| guest.thread != *thread);
         if guests.len() >= bound::GUESTS {
@@ -252,136 +245,5 @@ impl Turn<'_> {
             self.state.stories.retain(|story| story.mid != mid);
             self.tell(Initiator::System, self.at, FactBody::MessageDeleted { mid });
         }
-    }
-
-    /// An event of a merged thread that begins nothing it has to end itself.
-    pub(super) fn is_for_home(&self, event: &Event) -> bool {
-        if self.state.ties.home.is_none() || self.world.hops >= HOPS_MAX {
-            return false;
-        }
-        let known = |mid: &MessageId| self.state.ledger.get(mid_key(mid)).is_some();
-        match &event.kind {
-            EventKind::MessageReceived(_) | EventKind::PostbackReceived { .. } => {
-                self.state.ledger.get(item_key(event)).is_none()
-            }
-            EventKind::MessageEchoed(body) => !self.may_be_own(event, body),
-            EventKind::MessageEdited { .. }
-            | EventKind::MessageDeleted { .. }
-            | EventKind::MessageRead { .. } => !event.mid.as_ref().is_some_and(known),
-            EventKind::ReactionAdded(reaction) | EventKind::ReactionRemoved(reaction) => {
-                !known(&reaction.target_mid)
-            }
-            EventKind::ReferralReceived { .. }
-            | EventKind::ThreadControl(_)
-            | EventKind::AccountPolicy { .. }
-            | EventKind::WebhookTest { .. }
-            | EventKind::Ignored { .. }
-            | EventKind::DeadLetter { .. } => false,
-        }
-    }
-
-    /// Passes an event on to the home; the reply window stays the thread's own.
-    pub(super) fn pass_on(&mut self, event: &Event) -> Result<Exit, Error> {
-        if let Some(exit) = self.repeated(event) {
-            return Ok(exit);
-        }
-        if self.opens(event) {
-            self.opened(self.at);
-        }
-        let Some(home) = self.state.ties.home.clone() else { return Ok(Exit::Skipped("ignored")) };
-        let note = ThreadNote::Event { event: Box::new(event.clone()), hops: self.world.hops + 1 };
-        self.say_to(&home, (&["event", event.event_id.as_str()], None), note)?;
-        Ok(Exit::Emitted)
-    }
-
-    ///
-    fn opens(&self, event: &Event) -> bool {
-        match &event.kind {
-            EventKind::PostbackReceived { .. } => true,
-            EventKind::MessageReceived(body) => {
-                let mentions = self.account(self.at).story_mentions;
-                body.content.kind != ContentKind::StoryMention
-                    || mentions == StoryMentions::CreateConversation
-            }
-            EventKind::MessageEchoed(_)
-            | EventKind::MessageEdited { .. }
-            | EventKind::MessageDeleted { .. }
-            | EventKind::MessageRead { .. }
-            | EventKind::ReactionAdded(_)
-            | EventKind::ReactionRemoved(_)
-            | EventKind::ReferralReceived { .. }
-            | EventKind::ThreadControl(_)
-            | EventKind::AccountPolicy { .. }
-            | EventKind::WebhookTest { .. }
-            | EventKind::Ignored { .. }
-            | EventKind::DeadLetter { .. } => false,
-        }
-    }
-
-    /// The outcome of a send of the home's, to this thread's person.
-    pub(super) fn pass_on_outcome(&mut self, result: &SendResult) -> Result<Exit, Error> {
-        let home = self.state.ties.home.clone().filter(|_| self.world.hops < HOPS_MAX);
-        let Some(home) = home else { return Ok(Exit::Skipped("stale")) };
-        let settled_at = result.settled_at.as_ms().to_string();
-        let id = ["outcome", result.send_id.as_str(), result.outcome.name(), &settled_at];
-        let note =
-            ThreadNote::Outcome { result: Box::new(result.clone()), hops: self.world.hops + 1 };
-        self.say_to(&home, (&id, None), note)?;
-        Ok(Exit::Emitted)
-    }
-
-    /// Says something to another thread; `about` names it, so that it is said and heard once.
-    pub(super) fn say_to(
-        &mut self,
-        to: &Thread,
-        (about, by): (&[&str], Option<&AgentId>),
-        note: ThreadNote,
-    ) -> Result<(), Error> {
-        let from = self.world.thread.key();
-        let digest = derive::digest(&[&[from.as_str()], about].concat());
-        let agent_id = match by {
-            Some(agent_id) => agent_id.clone(),
-            None => AgentId::parse(NOBODY)?,
-        };
-        self.note(DeskCommand {
-            wish: DeskWish::Note(note),
-            command_id: CommandId::parse(&format!("note-{digest:032x}"))?,
-            thread: to.clone(),
-            conversation_id: derive::conversation_id(to, 1)?,
-            agent_id,
-            issued_at: self.at,
-        });
-        Ok(())
-    }
-
-    /// Remembers that an inbound item came, and from which guest.
-    pub(super) fn came_from(&mut self, mid: Option<&MessageId>, at: Timestamp) {
-        let origin = self.origin.clone();
-        let ties = &mut self.state.ties;
-        if ties.guests.is_empty() && origin.is_none() {
-            return;
-        }
-        if ties.newest_from.as_ref().is_none_or(|(newest, _)| *newest <= at) {
-            ties.newest_from = Some((at, origin.clone()));
-        }
-        let Some(origin) = origin else { return };
-        if !ties.guests.iter().any(|guest| guest.thread == origin) {
-            self.welcome(&origin, None);
-        }
-        let guests = &mut self.state.ties.guests;
-        if let Some(guest) = guests.iter_mut().find(|guest| guest.thread == origin) {
-            guest.opened_at = guest.opened_at.max(Some(at));
-            if guest.mids.len() >= bound::GUEST_MIDS {
-                guest.mids.remove(0);
-            }
-            guest.mids.extend(mid.cloned());
-        }
-    }
-
-    /// The thread a message came on.
-    pub(super) fn thread_of(&self, mid: &MessageId) -> Thread {
-        let guests = &self.state.ties.guests;
-        let its = guests.iter().find(|guest| guest.mids.contains(mid));
-        its.map_or_else(|| self.world.thread.clone(), |guest| guest.thread.clone())
     }
 }

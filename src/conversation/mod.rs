@@ -17,6 +17,7 @@
 //! | `routing`   | what routing decided                                      |
 //! | `life_cycle`| conversations and contacts begin and end                 |
 //! | `merge`     | two threads become one customer, and part again        |
+//! | `pass`      | what a merged thread passes on to its home               |
 //! | `erase`     | a person's content leaves                                       |
 //! | `sla`       | the due date                                             |
 //! | `window`    | reply window and stories                   |
@@ -46,6 +47,7 @@ mod outcome;
 mod routing;
 mod life_cycle;
 mod merge;
+mod pass;
 mod erase;
 mod sla;
 mod window;
@@ -58,6 +60,8 @@ pub use state::ThreadState;
 #[cfg(test)]
 mod rehearsed;
 #[cfg(test)]
+mod threads_rehearsed;
+#[cfg(test)]
 mod rules_test;
 #[cfg(test)]
 mod change_test;
@@ -69,6 +73,8 @@ mod echo_test;
 mod property_test;
 #[cfg(test)]
 mod merge_test;
+#[cfg(test)]
+mod erase_test;
 #[cfg(test)]
 mod people_test;
 #[cfg(test)]
