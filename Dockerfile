@@ -1,4 +1,4 @@
-FROM rust:1.95-bookworm AS build
+FROM rust:1.95.0-bookworm AS build
 # librdkafka and the OpenSSL inside it are built from source.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends g++ make perl pkg-config \
@@ -10,7 +10,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,targe
     cargo build --release --locked --bin dmstream \
     && cp target/release/dmstream /usr/local/bin/dmstream
 
-FROM debian:bookworm-slim
+FROM debian:12.12-slim
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
@@ -24,6 +24,6 @@ WORKDIR /data
 ENV DMSTREAM_LISTEN=0.0.0.0:8080 DMSTREAM_DATA_DIR=/data
 VOLUME ["/data"]
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["dmstream", "health"]
+HEALTHCHECK --interval=10s --timeout=4s --start-period=30s --retries=3 CMD ["dmstream", "health"]
 ENTRYPOINT ["dmstream"]
 CMD ["run"]

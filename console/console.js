@@ -15,14 +15,23 @@ function made(tag, className, text) {
   return element;
 }
 
+// `crypto.randomUUID` is there on https and localhost alone; a desk on a shop's own network may have neither.
+function freshKey() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 async function call(method, path, body) {
   const headers = { Authorization: `Bearer ${state.token}` };
-  if (method !== "GET") headers["Idempotency-Key"] = crypto.randomUUID();
+  if (method !== "GET") headers["Idempotency-Key"] = freshKey();
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const sent = body === undefined ? undefined : JSON.stringify(body);
   const response = await fetch(path, { method, headers, body: sent });
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.error ? answer.error.message : `status ${response.status}`);
+  if (!response.ok) {
+    const refused = new Error(answer.error ? answer.error.message : `status ${response.status}`);
+    refused.code = answer.error && answer.error.code;
+    throw refused;
+  }
   return answer;
 }
 
@@ -131,6 +140,27 @@ function line(entry) {
   return shown;
 }
 
+// What Instagram says of the customer, each account of ours by its id.
+function aboutCustomer(customer) {
+  const words = [];
+  if (customer.verified) words.push("verified \u2713");
+  if (customer.follower_count !== undefined) words.push(`${customer.follower_count.toLocaleString()} followers`);
+  if (customer.follows_accounts.length) words.push(`follows ${customer.follows_accounts.join(", ")}`);
+  if (customer.followed_by_accounts.length) words.push(`followed by ${customer.followed_by_accounts.join(", ")}`);
+  return words.join(" \u00b7 ");
+}
+
+// A customer who waits for an answer is left only on purpose.
+async function closeConversation() {
+  try {
+    return await call("POST", openPath("/close"), asAgent({}));
+  } catch (error) {
+    if (error.code !== "CUSTOMER_WAITING") throw error;
+    if (!window.confirm("The customer waits for an answer. Close all the same?")) return null;
+    return call("POST", openPath("/close"), asAgent({ force: true }));
+  }
+}
+
 async function showTimeline() {
   if (!state.open) return;
   const opened = state.open;
@@ -139,6 +169,7 @@ async function showTimeline() {
   const conversation = detail.conversation;
   state.closed = conversation.status === "closed";
   at("name").textContent = conversation.display_name;
+  at("customer").textContent = aboutCustomer(detail.customer);
   const due = conversation.due_at ? `, answer due ${new Date(conversation.due_at).toLocaleString()}` : "";
   at("facts").textContent = `${conversation.status}, ${conversation.agent_id || "nobody's"}${due}`;
   const timeline = at("timeline");
@@ -224,7 +255,7 @@ at("composer").onsubmit = async (event) => {
   count();
 };
 
-at("close").onclick = () => attempt(() => call("POST", openPath("/close"), asAgent({})));
+at("close").onclick = () => attempt(closeConversation);
 at("reopen").onclick = () => attempt(() => call("POST", openPath("/reopen"), asAgent({})));
 at("text").oninput = count;
 at("status").onchange = reload;

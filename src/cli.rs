@@ -12,13 +12,18 @@ use crate::config::Role;
 
 /// The Instagram Direct channel of a customer-service desk, as an exactly-once stream-processing pipeline.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 110, after_help = "\
+#[command(
+    version,
+    about,
+    max_term_width = 110,
+    after_help = "\
 First steps:
   dmstream demo                      see everything work, with a simulated Instagram and robot agents
   dmstream normalize webhook.json    what would this webhook become?
   dmstream run --config dmstream.toml
 
-Settings come from defaults < file < environment (DMSTREAM_…) < flags; `dmstream config` prints what is in force.")]
+Settings come from defaults < file < environment (DMSTREAM_…) < flags; `dmstream config` prints what is in force."
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -40,6 +45,8 @@ pub enum Command {
     /// Look at records that could not be processed.
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
+    /// Find out where one message went: every record that names an id, and what came of it. Shows no content.
+    Trace(TraceArgs),
     /// Print the settings in force, secrets masked.
     Config(ConfigArgs),
     /// Ask a running dmstream whether it is alive; for container health checks.
@@ -48,7 +55,7 @@ pub enum Command {
         #[arg(long, default_value = "http://127.0.0.1:8080/livez")]
         url: String,
     },
-    /// Measure, each figure beside its limit in the same run.
+    /// Measure the program against what limits it, side by side, on this machine.
     #[command(subcommand)]
     Bench(BenchCommand),
     /// JSON Schemas of the public records, as generated from the code.
@@ -138,6 +145,32 @@ pub enum TopicsCommand {
 pub enum DeadLettersCommand {
     /// One line each: reason, source topic, partition, offset, time, size. Never the content.
     List(ConfigArgs),
+    /// Put dead letters back into the topics they came from, once their cause is mended; what was seen before is not seen twice.
+    Replay(ReplayArgs),
+}
+
+/// Which dead letters to put back.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Only those with this reason, e.g. `bad_shape`.
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// Say what would be put back, and put nothing back.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Where settings come from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// What to look for.
+#[derive(Debug, Args)]
+pub struct TraceArgs {
+    /// A message id (mid), send id, command id, record id (`ce_id`), conversation id, or trace id.
+    pub id: String,
+    /// Where settings come from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
 }
 
 /// What to measure.
@@ -149,12 +182,40 @@ pub enum BenchCommand {
     Ingress(BenchArgs),
     /// Raw webhooks to routing decisions against a transactional pass-through over the same hops.
     Pipeline(BenchArgs),
+    /// From a webhook's answer to its routing decision, at half load.
+    Latency(LatencyArgs),
+    /// Lanes back from an empty disk against reading the changelog alone, and after kill -9.
+    Restore(StateArgs),
+    /// Throughput and memory with many conversations against a hundredth of them.
+    State(StateArgs),
+}
+
+/// How to measure latency.
+#[derive(Debug, Clone, Args)]
+pub struct LatencyArgs {
+    /// Where and how much.
+    #[command(flatten)]
+    pub bench: BenchArgs,
+    /// Webhooks a second; half of what this machine bears when not given.
+    #[arg(long)]
+    pub rate: Option<u32>,
+}
+
+/// How to measure with many conversations.
+#[derive(Debug, Clone, Args)]
+pub struct StateArgs {
+    /// Where and how much.
+    #[command(flatten)]
+    pub bench: BenchArgs,
+    /// How many conversations; 1,000,000 for restore and 5,000,000 for state when not given.
+    #[arg(long)]
+    pub conversations: Option<u32>,
 }
 
 /// How to measure.
 #[derive(Debug, Clone, Args)]
 pub struct BenchArgs {
-    /// Kafka to measure on; without it the embedded broker.
+    /// Kafka to measure on; topics are made and removed again.
     #[arg(long, value_name = "HOST:PORT")]
     pub kafka: Option<String>,
     /// Records a run.
@@ -180,7 +241,8 @@ pub enum SchemasCommand {
 fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| format!("`{text}` is no time: write 30s or 2m"))?;
+    let number: u64 =
+        number.parse().map_err(|_no_number| format!("`{text}` is no time: write 30s or 2m"))?;
     match unit {
         "ms" => Ok(Duration::from_millis(number)),
         "" | "s" => Ok(Duration::from_secs(number)),

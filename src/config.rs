@@ -13,8 +13,9 @@ use figment::value::Value;
 use serde::{Deserialize, Deserializer};
 
 use crate::domain::id::{AccountId, AgentId, CompanyId};
-use crate::domain::settings::{AccountSettings, CompanySettings};
+use crate::domain::settings::{AccountSettings, CompanySettings, OutOfRange};
 use crate::secret::Secret;
+use crate::telemetry::LogFormat;
 
 /// Prefix of our environment variables.
 const ENV_PREFIX: &str = "DMSTREAM_";
@@ -30,7 +31,8 @@ pub struct Config {
     /// Kafka's bootstrap servers; unset: the embedded broker. `DMSTREAM_KAFKA_BOOTSTRAP`.
     pub kafka_bootstrap: Option<String>,
     /// librdkafka properties passed through (security, timeouts); those that exactly-once needs are locked.
-    pub kafka_properties: BTreeMap<String, String>,
+    /// None of them is printed: passwords are among them.
+    pub kafka_properties: BTreeMap<String, Secret>,
     /// Overrides the replication of `topics.yaml`, for small clusters. `DMSTREAM_KAFKA_REPLICATION`.
     pub kafka_replication: Option<u16>,
     /// Overrides the partition count of `topics.yaml` for topics that do not exist yet. `DMSTREAM_PARTITIONS`.
@@ -55,6 +57,8 @@ pub struct Config {
     pub graph_url: String,
     /// Log filter. `DMSTREAM_LOG`.
     pub log: String,
+    /// How a log line looks: `text` or `json`. `DMSTREAM_LOG_FORMAT`.
+    pub log_format: LogFormat,
     /// Our accounts; empty: every account, with the defaults.
     pub accounts: BTreeMap<AccountId, Account>,
     /// What companies choose at first.
@@ -80,6 +84,9 @@ pub struct Account {
 pub struct Agent {
     /// The token.
     pub token: Secret,
+    /// Whose agent; absent: of the company that owns accounts nobody gave to another.
+    #[serde(default)]
+    pub company_id: Option<CompanyId>,
 }
 
 /// A part of the program that can run on a machine of its own.
@@ -96,14 +103,23 @@ pub enum Role {
     Route,
     /// One account's outbound.
     Send,
+    /// Who is writing.
+    Profile,
     /// Desk API and the views behind it.
     Desk,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 6] =
-        [Self::Ingress, Self::Normalize, Self::Conversation, Self::Route, Self::Send, Self::Desk];
+    pub const ALL: [Self; 7] = [
+        Self::Ingress,
+        Self::Normalize,
+        Self::Conversation,
+        Self::Route,
+        Self::Send,
+        Self::Profile,
+        Self::Desk,
+    ];
 }
 
 impl Default for Config {
@@ -124,6 +140,7 @@ impl Default for Config {
             admin_token: None,
             graph_url: "https://graph.instagram.com/v25.0".to_owned(),
             log: "info".to_owned(),
+            log_format: LogFormat::Text,
             accounts: BTreeMap::new(),
             companies: BTreeMap::new(),
             agents: BTreeMap::new(),
@@ -140,6 +157,14 @@ pub enum Error {
     /// A value or name is wrong; the text says where it came from.
     #[error("configuration: {0}")]
     Invalid(Box<figment::Error>),
+    /// A setting of a company or account is outside its range.
+    #[error("configuration: {place}: {why}")]
+    OutOfRange {
+        /// Whose.
+        place: String,
+        /// Which, and what it takes.
+        why: OutOfRange,
+    },
     /// Something is missing that the roles need.
     #[error("{0}")]
     Missing(&'static str),
@@ -170,7 +195,22 @@ impl Config {
             }
             figment = figment.merge(variable(&name.to_ascii_lowercase(), value));
         }
-        figment.extract().map_err(|error| Error::Invalid(Box::new(error)))
+        let config: Self = figment.extract().map_err(|error| Error::Invalid(Box::new(error)))?;
+        config.check_settings()?;
+        Ok(config)
+    }
+
+    /// What companies and accounts choose at first has the ranges of what they choose later.
+    fn check_settings(&self) -> Result<(), Error> {
+        for (id, company) in &self.companies {
+            let refused = |why| Error::OutOfRange { place: format!("companies.{id}"), why };
+            company.check().map_err(refused)?;
+        }
+        for (id, account) in &self.accounts {
+            let refused = |why| Error::OutOfRange { place: format!("accounts.{id}.settings"), why };
+            account.settings.check().map_err(refused)?;
+        }
+        Ok(())
     }
 
     /// Reads the environment of this process on top of `file`.
@@ -301,6 +341,24 @@ mod tests {
     fn an_unknown_name_is_an_error_that_names_it() {
         let error = read(None, &[("DMSTREAM_LISTN", "x")]).unwrap_err().to_string();
         assert!(error.contains("listn"), "{error}");
+    }
+
+    #[test]
+    fn a_first_setting_outside_its_range_is_an_error_that_names_it() {
+        check("[companies.acme]\nstandard_capacity = 9\n", "companies.acme: `maximum_capacity`");
+        check(
+            "[accounts.1784]\ntoken = \"t\"\n[accounts.1784.settings]\nsend_rate = 300\n",
+            "accounts.1784.settings: `send_rate`",
+        );
+
+        #[track_caller]
+        fn check(text: &str, says: &str) {
+            let dir = tempfile::tempdir().unwrap();
+            let file = dir.path().join("dmstream.toml");
+            std::fs::write(&file, text).unwrap();
+            let error = read(Some(&file), &[]).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
     }
 
     #[test]

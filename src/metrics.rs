@@ -1,7 +1,7 @@
 //! Everything the program counts about its stages, name and help beside each other, in one struct that is passed down.
 //!
 //! The registry is a value: each test has its own. Labels are closed sets. Never an id, never a message. Rooms with an edge
-//! of their own (`ingress`) register theirs beside it.
+//! of their own (`ingress`, `send`) register theirs beside it.
 
 use prometheus::{
     Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, core::Collector,
@@ -20,14 +20,22 @@ pub enum StageName {
     Route,
     /// One account's outbound.
     Send,
+    /// Who is writing.
+    Profile,
     /// Views.
     Project,
 }
 
 impl StageName {
     /// Every stage.
-    pub const ALL: [Self; 5] =
-        [Self::Normalize, Self::Conversation, Self::Route, Self::Send, Self::Project];
+    pub const ALL: [Self; 6] = [
+        Self::Normalize,
+        Self::Conversation,
+        Self::Route,
+        Self::Send,
+        Self::Profile,
+        Self::Project,
+    ];
 
     /// The label's value.
     #[must_use]
@@ -37,6 +45,7 @@ impl StageName {
             Self::Conversation => "conversation",
             Self::Route => "route",
             Self::Send => "send",
+            Self::Profile => "profile",
             Self::Project => "project",
         }
     }
@@ -75,7 +84,6 @@ pub struct Metrics {
     timers: IntCounterVec,
     quarantined: IntCounterVec,
     restored: IntCounterVec,
-    sends: IntCounterVec,
     lag: IntGaugeVec,
     progress: IntGaugeVec,
     lanes: IntGaugeVec,
@@ -112,7 +120,6 @@ impl Metrics {
                 "Changelog records replayed into stores.",
                 &["stage"],
             )?,
-            sends: counter("sends_total", "Outbound parts by outcome.", &["outcome"])?,
             lag: gauge("consumer_lag_records", "Records not yet read.", &["stage"])?,
             progress: gauge(
                 "worker_last_progress_timestamp_seconds",
@@ -141,7 +148,6 @@ impl Metrics {
             &self.timers,
             &self.quarantined,
             &self.restored,
-            &self.sends,
         ];
         for vec in counters {
             registry.register(boxed(vec))?;
@@ -171,9 +177,6 @@ impl Metrics {
         for reason in DeadLetterReason::ALL {
             self.dead_letters.get_metric_with_label_values(&[reason.name()])?;
         }
-        for outcome in ["accepted", "failed", "unknown"] {
-            self.sends.get_metric_with_label_values(&[outcome])?;
-        }
         Ok(())
     }
 
@@ -190,11 +193,6 @@ impl Metrics {
     /// Counts a dead letter.
     pub fn dead_letter(&self, reason: &str) {
         self.dead_letters.with_label_values(&[reason]).inc();
-    }
-
-    /// Counts an outbound part's outcome.
-    pub fn send_settled(&self, outcome: &str) {
-        self.sends.with_label_values(&[outcome]).inc();
     }
 
     /// Counts a transaction, and how long its commit took.

@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::domain::command::{AgentCommand, CommandResult, DeskCommand};
+use crate::domain::customer::CustomerRecord;
 use crate::domain::event::Event;
 use crate::domain::fact::{ConversationSnapshot, Fact};
 use crate::domain::outbound::{OutboundSend, SendResult};
 use crate::domain::routing::{AgentSnapshot, RoutingDecision, RoutingRequest};
+use crate::domain::settings::SettingsRecord;
 
 /// Every public schema by the name `topics.yaml` calls it.
 #[must_use]
@@ -27,6 +29,8 @@ pub fn all() -> BTreeMap<&'static str, Value> {
         ("send-result", schemars::schema_for!(SendResult).to_value()),
         ("fact", schemars::schema_for!(Fact).to_value()),
         ("conversation-snapshot", schemars::schema_for!(ConversationSnapshot).to_value()),
+        ("customer", schemars::schema_for!(CustomerRecord).to_value()),
+        ("settings", schemars::schema_for!(SettingsRecord).to_value()),
     ])
 }
 

@@ -46,11 +46,13 @@ pub enum Topic {
     RouteChangelog,
     /// The send stage's state.
     SendChangelog,
+    /// The profile stage's state.
+    ProfileChangelog,
 }
 
 impl Topic {
     /// Every topic, in the order of `topics.yaml`.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::WebhooksRaw,
         Self::EventsNormalized,
         Self::DeskCommands,
@@ -69,6 +71,7 @@ impl Topic {
         Self::ConversationChangelog,
         Self::RouteChangelog,
         Self::SendChangelog,
+        Self::ProfileChangelog,
     ];
 
     /// How it is declared.

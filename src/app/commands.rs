@@ -5,17 +5,18 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use super::{App, Error, bench, dead_letters, demo, kafka_settings, open_broker, trace};
+use crate::broker::Change;
 use crate::broker::kafka::KafkaBroker;
-use crate::broker::record::{Record, header, rfc3339};
-use crate::broker::{Broker, NextOffsets, PollBounds};
-use crate::cli::{Command, ConfigArgs, DeadLettersCommand, NormalizeArgs, RunArgs, SchemasCommand, TopicsCommand};
+use crate::cli::{
+    Command, ConfigArgs, DeadLettersCommand, NormalizeArgs, RunArgs, SchemasCommand, TopicsCommand,
+};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::id::AccountId;
-use crate::topics::Topic;
-use crate::{normalize, schemas, telemetry};
-
-use super::{App, Error, bench, demo, kafka_settings, open_broker, own_accounts};
+use crate::normalize::Accounts;
+use crate::normalize::print::print;
+use crate::{schemas, telemetry};
 
 /// How long a health check waits.
 const HEALTH_WITHIN: Duration = Duration::from_secs(3);
@@ -41,14 +42,16 @@ fn run(command: Command) -> Result<ExitCode, Error> {
         Command::Normalize(args) => print_events(&args),
         Command::Topics(TopicsCommand::Check(args)) => check_topics(&args),
         Command::Topics(TopicsCommand::Apply(args)) => apply_topics(&args),
-        Command::DeadLetters(DeadLettersCommand::List(args)) => list_dead_letters(&args),
+        Command::DeadLetters(DeadLettersCommand::List(args)) => dead_letters::list(&args),
+        Command::DeadLetters(DeadLettersCommand::Replay(args)) => dead_letters::replay(&args),
+        Command::Trace(args) => trace::show(&args),
         Command::Config(args) => {
             let config = Config::from_process(args.config.as_deref())?;
             writeln!(std::io::stdout(), "{config:#?}")?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Health { url } => runtime()?.block_on(health(&url)),
-        Command::Bench(bench) => runtime()?.block_on(bench::run(bench)),
+        Command::Bench(command) => bench::measure(&command),
         Command::Schemas(SchemasCommand::Write { dir }) => write_schemas(&dir),
     }
 }
@@ -66,7 +69,8 @@ async fn serve(args: RunArgs) -> Result<ExitCode, Error> {
         config.listen = listen;
     }
     config.require_complete()?;
-    telemetry::start(&config.log).map_err(|error| Error::Failed(format!("log filter: {error}")))?;
+    telemetry::start(&config.log, config.log_format)
+        .map_err(|error| Error::Failed(format!("log filter: {error}")))?;
     let clock = Clock::System;
     let broker = open_broker(&config, &clock)?;
     let app = App::start(&config, broker, clock).await?;
@@ -107,43 +111,45 @@ async fn stop_signal() -> std::io::Result<()> {
 
 fn print_events(args: &NormalizeArgs) -> Result<ExitCode, Error> {
     let config = Config::from_process(args.config.config.as_deref())?;
-    let mut ours = own_accounts(&config).unwrap_or_default();
+    let mut ours: Vec<AccountId> = config.accounts.keys().cloned().collect();
     for id in &args.accounts {
         let id = AccountId::parse(id);
-        ours.insert(id.map_err(|error| Error::Failed(format!("--account: {error}")))?);
+        ours.push(id.map_err(|error| Error::Failed(format!("--account: {error}")))?);
     }
-    let accounts: normalize::Accounts = if ours.is_empty() { None } else { Some(ours) }.into();
+    let accounts = Accounts::of(ours);
     let received_at = Clock::System.now();
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    if args.files.is_empty() {
-        normalize::print(std::io::stdin().lock(), &mut out, &accounts, received_at)?;
-    }
-    for path in &args.files {
-        if path == Path::new("-") {
-            normalize::print(std::io::stdin().lock(), &mut out, &accounts, received_at)?;
-            continue;
-        }
-        let file = std::fs::File::open(path)
-            .map_err(|error| Error::Failed(format!("{}: {error}", path.display())))?;
-        normalize::print(BufReader::new(file), &mut out, &accounts, received_at)?;
+    let stdin = Path::new("-").to_owned();
+    let files = if args.files.is_empty() { std::slice::from_ref(&stdin) } else { &args.files };
+    for path in files {
+        let printed = if *path == stdin {
+            print(std::io::stdin().lock(), &mut out, &accounts, received_at)
+        } else {
+            std::fs::File::open(path)
+                .and_then(|file| print(BufReader::new(file), &mut out, &accounts, received_at))
+        };
+        printed.map_err(|error| Error::Failed(format!("{}: {error}", path.display())))?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn kafka(args: &ConfigArgs) -> Result<KafkaBroker, Error> {
+/// The cluster the settings name; `None`, and said so, for the embedded broker, which makes its own topics.
+fn cluster(args: &ConfigArgs) -> Result<Option<KafkaBroker>, Error> {
     let config = Config::from_process(args.config.as_deref())?;
-    if config.kafka_bootstrap.is_none() {
-        return Err(Error::Failed(
-            "the embedded broker makes its own topics; set DMSTREAM_KAFKA_BOOTSTRAP to compare with a cluster"
-                .to_owned(),
-        ));
+    if config.kafka_bootstrap.is_some() {
+        return Ok(Some(KafkaBroker::connect(kafka_settings(&config))?));
     }
-    Ok(KafkaBroker::connect(kafka_settings(&config))?)
+    writeln!(
+        std::io::stdout(),
+        "the embedded broker makes its own topics; set DMSTREAM_KAFKA_BOOTSTRAP to look after those of a cluster"
+    )?;
+    Ok(None)
 }
 
 fn check_topics(args: &ConfigArgs) -> Result<ExitCode, Error> {
-    let differences = kafka(args)?.check_topics()?;
+    let Some(cluster) = cluster(args)? else { return Ok(ExitCode::SUCCESS) };
+    let differences = cluster.check_topics()?;
     let mut out = std::io::stdout().lock();
     for difference in &differences {
         writeln!(out, "{difference}")?;
@@ -156,7 +162,8 @@ fn check_topics(args: &ConfigArgs) -> Result<ExitCode, Error> {
 }
 
 fn apply_topics(args: &ConfigArgs) -> Result<ExitCode, Error> {
-    let changes = kafka(args)?.apply_topics()?;
+    let Some(cluster) = cluster(args)? else { return Ok(ExitCode::SUCCESS) };
+    let changes = cluster.apply_topics()?;
     let mut out = std::io::stdout().lock();
     for change in &changes {
         writeln!(out, "{change}")?;
@@ -164,48 +171,8 @@ fn apply_topics(args: &ConfigArgs) -> Result<ExitCode, Error> {
     if changes.is_empty() {
         writeln!(out, "topics are as declared; nothing changed")?;
     }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn list_dead_letters(args: &ConfigArgs) -> Result<ExitCode, Error> {
-    const BATCH: PollBounds = PollBounds {
-        records_max: 1_000,
-        bytes_max: 8 << 20,
-        wait: Duration::from_millis(500),
-    };
-    let config = Config::from_process(args.config.as_deref())?;
-    let broker: Broker = open_broker(&config, &Clock::System)?;
-    let partitions = broker.partitions(Topic::DeadLetters)?;
-    let from: NextOffsets = (0..partitions).map(|p| ((Topic::DeadLetters, p), 0)).collect();
-    let mut reader = broker.reader(&from)?;
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    loop {
-        let batch = reader.poll(&BATCH)?;
-        for record in &batch.records {
-            writeln!(out, "{}", dead_letter_line(record))?;
-        }
-        if batch.at_end {
-            out.flush()?;
-            return Ok(ExitCode::SUCCESS);
-        }
-    }
-}
-
-/// What is known about a dead letter, without its content.
-fn dead_letter_line(record: &Record) -> String {
-    let said = |name| record.headers.text(name).unwrap_or("-");
-    format!(
-        "{} {}/{} reason={} source={}/{}@{} bytes={} detail={}",
-        rfc3339(record.timestamp),
-        record.partition,
-        record.offset,
-        said(header::REASON),
-        said(header::SOURCE_TOPIC),
-        said(header::SOURCE_PARTITION),
-        said(header::SOURCE_OFFSET),
-        record.bytes().len(),
-        said(header::DETAIL),
-    )
+    let refused = changes.iter().any(|change| matches!(change.change, Change::Refused { .. }));
+    Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 async fn health(url: &str) -> Result<ExitCode, Error> {

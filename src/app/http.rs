@@ -10,23 +10,19 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use prometheus::Registry;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
 
+use super::{Error, own_accounts};
 use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::config::{Config, Role};
-use crate::desk;
-use crate::domain::settings::SettingsTable;
+use crate::desk::{self, AgentToken, Desk};
+use crate::domain::settings::{AccountSettings, SettingsTable};
 use crate::domain::time::MINUTE_MS;
 use crate::engine::worker::Pulse;
 use crate::ingress::{self, Ingress, Limits, Secrets, VerifyToken};
-use crate::metrics;
-use crate::normalize;
 use crate::project::Views;
 use crate::secret::Secret;
-
-use super::{Error, own_accounts};
+use crate::{metrics, normalize};
 
 /// A worker that has not gone round for so long is stuck: half of Kafka's patience with a silent member.
 const BEAT_WITHIN_MS: u64 = 2 * MINUTE_MS + MINUTE_MS / 2;
@@ -77,34 +73,17 @@ pub(super) struct Parts<'a> {
     pub(super) ready: &'a Arc<Readiness>,
 }
 
-/// The routes of the configured roles.
-pub(super) fn router(parts: &Parts<'_>) -> Result<Router, Error> {
+/// The routes of the configured roles, and the desk among them, whose listeners must be sent away before the end.
+pub(super) fn router(parts: &Parts<'_>) -> Result<(Router, Option<Arc<Desk>>), Error> {
     let mut router = health(parts);
     if parts.config.roles().contains(&Role::Ingress) {
         router = router.merge(webhooks(parts)?);
     }
-    if let Some(views) = &parts.views {
-        router = router.merge(desk_api(parts, views)?);
+    let desk = parts.views.as_ref().map(|views| desk_of(parts, views)).transpose()?;
+    if let Some(desk) = &desk {
+        router = router.merge(desk::router(Arc::clone(desk)));
     }
-    Ok(router)
-}
-
-/// Serves `router` until told to stop; then lets requests under way end.
-pub(super) fn serve(
-    listener: TcpListener,
-    router: Router,
-    mut stopped: watch::Receiver<bool>,
-) -> tokio::task::JoinHandle<()> {
-    tokio::spawn(async move {
-        let stop = async move {
-            if stopped.wait_for(|stop| *stop).await.is_err() {
-                tracing::debug!("the app is gone");
-            }
-        };
-        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
-            tracing::error!(%error, "HTTP server ended");
-        }
-    })
+    Ok((router, desk))
 }
 
 fn health(parts: &Parts<'_>) -> Router {
@@ -133,25 +112,37 @@ fn webhooks(parts: &Parts<'_>) -> Result<Router, Error> {
     let config = parts.config;
     let refused = |error: ingress::Error| Error::Failed(error.to_string());
     let producer = parts.broker.producer()?;
-    let accounts: normalize::Accounts = own_accounts(config).into();
+    let accounts = own_accounts(config);
     let ingress = Ingress {
         secrets: Secrets::new(config.app_secrets.iter().map(Secret::expose)).map_err(refused)?,
         verify_token: VerifyToken::new(config.verify_token.as_ref().map_or("", Secret::expose))
             .map_err(refused)?,
         limits: Limits::default(),
         append: Arc::new(move |output| producer.append(output)),
-        key_of: Arc::new(move |body| normalize::key_of(body, &accounts)),
+        key_of: Arc::new(move |body| normalize::peek::key_of(body, &accounts)),
         clock: parts.clock.clone(),
         metrics: ingress::Metrics::register(parts.registry)?,
     };
     Ok(ingress::router(Arc::new(ingress)))
 }
 
-fn desk_api(parts: &Parts<'_>, views: &Views) -> Result<Router, Error> {
+fn desk_of(parts: &Parts<'_>, views: &Views) -> Result<Arc<Desk>, Error> {
     let config = parts.config;
     let producer = parts.broker.producer()?;
-    let agents = config.agents.iter().map(|(id, agent)| (id.clone(), agent.token.clone()));
-    let settings = Arc::clone(parts.settings);
-    let _ = (agents, settings, producer, views);
-    Err(Error::Failed("desk".to_owned()))
+    let agents = config.agents.iter().map(|(id, agent)| AgentToken {
+        company_id: agent
+            .company_id
+            .clone()
+            .unwrap_or_else(|| AccountSettings::default().company_id),
+        agent_id: id.clone(),
+        secret: agent.token.clone(),
+    });
+    let tokens = desk::Tokens { admin: config.admin_token.clone(), agents: agents.collect() };
+    Ok(Arc::new(Desk::new(
+        views.clone(),
+        Arc::new(move |output| producer.append(output)),
+        tokens,
+        (parts.clock.clone(), Arc::clone(parts.settings)),
+        desk::Limits::default(),
+    )))
 }

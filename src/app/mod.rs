@@ -3,13 +3,20 @@
 //! Promise: whatever starts here is joined here. Stopping refuses new requests first, lets every turn and every call end, closes
 //! the stores, and leaves no open transaction.
 
+mod bench;
 mod commands;
 mod demo;
+mod dead_letters;
 mod http;
+mod pipeline;
+mod scan;
+mod server;
+mod settings;
+mod trace;
 mod views;
 mod workers;
-mod bench;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -25,11 +32,14 @@ use crate::broker::kafka::{KafkaBroker, KafkaSettings};
 use crate::broker::{self, Broker};
 use crate::clock::Clock;
 use crate::config::{self, Config, Role};
-use crate::domain::id::AccountId;
+use crate::desk::Desk;
 use crate::domain::settings::{AccountSettings, CompanySettings, SettingsTable};
 use crate::domain::time::Timestamp;
-use crate::engine;
+use crate::engine::worker::Surroundings;
 use crate::metrics::Metrics;
+use crate::normalize::Accounts;
+use crate::secret::Secret;
+use crate::{engine, send};
 
 pub use commands::execute;
 
@@ -70,7 +80,9 @@ pub struct App {
     /// Where HTTP is served.
     pub address: SocketAddr,
     workers: Vec<workers::Running>,
+    settings: settings::Running,
     views: Option<views::Running>,
+    desk: Option<Arc<Desk>>,
     http_stop: watch::Sender<bool>,
     http: tokio::task::JoinHandle<()>,
     broker: Broker,
@@ -87,29 +99,31 @@ impl App {
         config.require_complete()?;
         let registry = Registry::new();
         let metrics = Metrics::register(&registry)?;
+        let sends = send::Metrics::register(&registry)?;
         let listener = tokio::net::TcpListener::bind(config.listen)
             .await
             .map_err(|source| Error::Listen { address: config.listen, source })?;
         let address = listener.local_addr()?;
         let settings = Arc::new(ArcSwap::from_pointee(settings_table(config)));
-        let around = engine::worker::Surroundings {
+        // No stage begins before this: each decision uses the value in force at its time.
+        let followed = settings::start(&broker, &settings).await?;
+        let views = match config.roles().contains(&Role::Desk) {
+            true => Some(views::start(broker.clone(), metrics.clone())?),
+            false => None,
+        };
+        let around = Surroundings {
             broker: broker.clone(),
             clock: clock.clone(),
-            settings: settings.clone(),
-            metrics: metrics.clone(),
+            settings: Arc::clone(&settings),
+            metrics,
         };
-        let workers = workers::start(config, &around)?;
-        let views = if config.roles().contains(&Role::Desk) {
-            Some(views::start(broker.clone(), metrics.clone())?)
-        } else {
-            None
-        };
+        let workers = workers::start(config, &around, &sends)?;
         let ready = Arc::new(http::Readiness::new(
-            workers.iter().map(|worker| worker.pulse.clone()).collect(),
-            views.as_ref().map(|views| views.caught_up.clone()),
+            workers.iter().map(|worker| Arc::clone(&worker.pulse)).collect(),
+            views.as_ref().map(|views| Arc::clone(&views.caught_up)),
             clock.clone(),
         ));
-        let router = http::router(&http::Parts {
+        let routed = http::router(&http::Parts {
             config,
             broker: &broker,
             clock: &clock,
@@ -117,10 +131,28 @@ impl App {
             registry: &registry,
             views: views.as_ref().map(|views| views.views.clone()),
             ready: &ready,
-        })?;
+        });
+        let (router, desk) = match routed {
+            Ok(routed) => routed,
+            Err(error) => {
+                // What failed first is what to say.
+                drop(workers::stop(workers));
+                return Err(error);
+            }
+        };
         let (http_stop, stopped) = watch::channel(false);
-        let http = http::serve(listener, router, stopped);
-        Ok(Self { address, workers, views, http_stop, http, broker, ready })
+        let http = server::serve(listener, router, stopped);
+        Ok(Self {
+            address,
+            workers,
+            settings: followed,
+            views,
+            desk,
+            http_stop,
+            http,
+            broker,
+            ready,
+        })
     }
 
     /// Waits until every worker has its lanes and the views have caught up; bounded.
@@ -149,25 +181,31 @@ impl App {
     ///
     /// # Errors
     ///
-    /// The first error a worker ended with.
+    /// The first error a worker ended with, or the broker's when its last records did not reach the disk.
     pub async fn stop(self) -> Result<(), Error> {
         self.ready.stopping.store(true, Ordering::Relaxed);
+        if let Some(desk) = self.desk {
+            desk.hang_up();
+        }
         self.http_stop.send_replace(true);
         if self.http.await.is_err() {
             tracing::error!("the HTTP server panicked");
         }
-        let broker = self.broker;
-        let (workers, views) = (self.workers, self.views);
+        let (workers, views, broker) = (self.workers, self.views, self.broker);
+        let settings = self.settings;
         let joined = tokio::task::spawn_blocking(move || {
             let ended = workers::stop(workers);
             if let Some(views) = views {
                 views.stop();
             }
-            ended
+            settings.stop();
+            let closed = match broker {
+                Broker::Kafka(_) => Ok(()),
+                Broker::Embedded(broker) => broker.close(),
+            };
+            ended.and(closed.map_err(Error::from))
         });
-        let ended = joined.await.map_err(|error| Error::Failed(error.to_string()))?;
-        drop(broker);
-        ended
+        joined.await.map_err(|error| Error::Failed(error.to_string()))?
     }
 }
 
@@ -194,13 +232,16 @@ fn open_embedded(config: &Config, clock: &Clock, dir: &Path) -> Result<Broker, E
 
 fn kafka_settings(config: &Config) -> KafkaSettings {
     KafkaSettings {
-        bootstrap: config.kafka_bootstrap.clone().unwrap_or_default(),
         topic_prefix: config.topic_prefix.clone(),
-        properties: config.kafka_properties.clone(),
+        properties: exposed(&config.kafka_properties),
         replication: config.kafka_replication,
         partitions: config.partitions,
-        ..KafkaSettings::default()
+        ..KafkaSettings::new(config.kafka_bootstrap.as_deref().unwrap_or_default())
     }
+}
+
+fn exposed(properties: &BTreeMap<String, Secret>) -> BTreeMap<String, String> {
+    properties.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect()
 }
 
 /// What administrators chose at first: the file's values, in force from the beginning.
@@ -217,8 +258,7 @@ fn settings_table(config: &Config) -> SettingsTable {
     table
 }
 
-/// Our accounts; `None`: every account is ours.
-fn own_accounts(config: &Config) -> Option<std::collections::BTreeSet<AccountId>> {
-    let accounts: std::collections::BTreeSet<AccountId> = config.accounts.keys().cloned().collect();
-    if accounts.is_empty() { None } else { Some(accounts) }
+/// Our accounts; with none configured every account is.
+fn own_accounts(config: &Config) -> Accounts {
+    Accounts::of(config.accounts.keys().cloned())
 }

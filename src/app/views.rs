@@ -7,17 +7,7 @@ use std::time::Duration;
 
 use crate::broker::{self, Broker, NextOffsets, PollBounds, Reader};
 use crate::metrics::{Metrics, StageName};
-use crate::project::Views;
-use crate::topics::Topic;
-
-/// What the views are folded from.
-const SOURCES: [Topic; 5] = [
-    Topic::Timeline,
-    Topic::Conversations,
-    Topic::RoutingDecisions,
-    Topic::Agents,
-    Topic::CommandResults,
-];
+use crate::project::{self, Views};
 
 const BATCH: PollBounds =
     PollBounds { records_max: 5_000, bytes_max: 8 << 20, wait: Duration::from_millis(20) };
@@ -54,7 +44,8 @@ pub(super) fn start(broker: Broker, metrics: Metrics) -> std::io::Result<Running
         caught_up: Arc::clone(&caught_up),
         stop: Arc::clone(&stop),
     };
-    let thread = std::thread::Builder::new().name("project".to_owned()).spawn(move || feed.run())?;
+    let thread =
+        std::thread::Builder::new().name("project".to_owned()).spawn(move || feed.run())?;
     Ok(Running { views, caught_up, stop, thread })
 }
 
@@ -79,7 +70,7 @@ impl Feed {
     /// A reader from where the views stand.
     fn open(&self) -> Result<Reader, broker::Error> {
         let mut from = NextOffsets::new();
-        for topic in SOURCES {
+        for topic in project::TOPICS {
             for partition in 0..self.broker.partitions(topic)? {
                 from.insert((topic, partition), 0);
             }

@@ -1,30 +1,33 @@
 //! Stage threads: which stage reads what, where its state is written, and how its actions reach the world.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use tokio::runtime::Handle;
 
+use super::{Error, own_accounts};
 use crate::broker::SessionSpec;
 use crate::config::{Config, Role};
 use crate::conversation::ConversationStage;
+use crate::domain::id::AccountId;
+use crate::engine;
 use crate::engine::stage::Stage;
 use crate::engine::worker::{Act, Pulse, Surroundings, Worker, WorkerSpec};
 use crate::metrics::StageName;
-use crate::normalize::NormalizeStage;
-use crate::route::RouteStage;
-use crate::send::{Caller, SendStage};
+use crate::normalize::edge::NormalizeStage;
+use crate::profile::{self, ProfileStage};
+use crate::route::edge::RouteStage;
+use crate::send::{self, Caller, SendStage, Token};
 use crate::topics::Topic;
-
-use super::{Error, own_accounts};
 
 /// A stage thread.
 #[derive(Debug)]
 pub(super) struct Running {
     name: String,
     pub(super) pulse: Arc<Pulse>,
-    thread: JoinHandle<Result<(), crate::engine::Error>>,
+    thread: JoinHandle<Result<(), engine::Error>>,
 }
 
 impl Running {
@@ -33,48 +36,70 @@ impl Running {
     }
 }
 
-/// Starts the stages that the configured roles name.
-pub(super) fn start(config: &Config, around: &Surroundings) -> Result<Vec<Running>, Error> {
+/// Starts the stages that the configured roles name; when one cannot start, those that did are stopped again.
+pub(super) fn start(
+    config: &Config,
+    around: &Surroundings,
+    sends: &send::Metrics,
+) -> Result<Vec<Running>, Error> {
     let mut running = Vec::new();
     for role in config.roles() {
         for slot in 0..config.workers.max(1) {
-            match role {
-                Role::Ingress | Role::Desk => (),
-                Role::Normalize => {
-                    let accounts = own_accounts(config);
-                    let stage = NormalizeStage::new(accounts.into());
-                    let inputs = vec![Topic::WebhooksRaw];
-                    let spec = spec(config, (StageName::Normalize, slot), inputs, None);
-                    running.push(spawn(spec, around, stage, nothing_to_do())?);
-                }
-                Role::Conversation => {
-                    let inputs = vec![
-                        Topic::EventsNormalized,
-                        Topic::DeskCommands,
-                        Topic::RoutingDecisions,
-                        Topic::OutboundResults,
-                    ];
-                    let changelog = Some(Topic::ConversationChangelog);
-                    let spec = spec(config, (StageName::Conversation, slot), inputs, changelog);
-                    running.push(spawn(spec, around, ConversationStage::new(), nothing_to_do())?);
-                }
-                Role::Route => {
-                    let inputs = vec![Topic::RoutingRequests, Topic::AgentsCommands];
-                    let changelog = Some(Topic::RouteChangelog);
-                    let spec = spec(config, (StageName::Route, slot), inputs, changelog);
-                    running.push(spawn(spec, around, RouteStage::new(), nothing_to_do())?);
-                }
-                Role::Send => {
-                    let inputs = vec![Topic::OutboundSends];
-                    let changelog = Some(Topic::SendChangelog);
-                    let spec = spec(config, (StageName::Send, slot), inputs, changelog);
-                    let act = calls(config)?;
-                    running.push(spawn(spec, around, SendStage::new(), act)?);
+            match start_one(config, around, sends, (role, slot)) {
+                Ok(started) => running.extend(started),
+                Err(error) => {
+                    // What failed first is what to say.
+                    drop(stop(running));
+                    return Err(error);
                 }
             }
         }
     }
     Ok(running)
+}
+
+fn start_one(
+    config: &Config,
+    around: &Surroundings,
+    sends: &send::Metrics,
+    (role, slot): (Role, u32),
+) -> Result<Option<Running>, Error> {
+    let started = match role {
+        Role::Ingress | Role::Desk => return Ok(None),
+        Role::Normalize => {
+            let spec = spec(config, (StageName::Normalize, slot), &[Topic::WebhooksRaw], None);
+            let stage = NormalizeStage::new(own_accounts(config));
+            spawn::<NormalizeStage>(spec, around, stage, nothing_to_do::<NormalizeStage>())
+        }
+        Role::Conversation => {
+            let inputs = [
+                Topic::EventsNormalized,
+                Topic::DeskCommands,
+                Topic::RoutingDecisions,
+                Topic::OutboundResults,
+            ];
+            let changelog = Some(Topic::ConversationChangelog);
+            let spec = spec(config, (StageName::Conversation, slot), &inputs, changelog);
+            spawn(spec, around, ConversationStage, nothing_to_do::<ConversationStage>())
+        }
+        Role::Route => {
+            let inputs = [Topic::RoutingRequests, Topic::AgentsCommands];
+            let spec = spec(config, (StageName::Route, slot), &inputs, Some(Topic::RouteChangelog));
+            spawn(spec, around, RouteStage::new(), nothing_to_do::<RouteStage>())
+        }
+        Role::Send => {
+            let changelog = Some(Topic::SendChangelog);
+            let spec = spec(config, (StageName::Send, slot), &[Topic::OutboundSends], changelog);
+            let act = calls(config, around)?;
+            spawn(spec, around, SendStage::new(sends.clone()), act)
+        }
+        Role::Profile => {
+            let changelog = Some(Topic::ProfileChangelog);
+            let spec = spec(config, (StageName::Profile, slot), &profile::INPUTS, changelog);
+            spawn(spec, around, ProfileStage, questions(config, around)?)
+        }
+    };
+    started.map(Some)
 }
 
 /// Tells all to stop, then joins them.
@@ -99,13 +124,13 @@ pub(super) fn stop(running: Vec<Running>) -> Result<(), Error> {
 fn spec(
     config: &Config,
     (stage, slot): (StageName, u32),
-    inputs: Vec<Topic>,
+    inputs: &[Topic],
     changelog: Option<Topic>,
 ) -> WorkerSpec {
     let member = format!("{}-{}-{slot}", config.instance, stage.name());
     WorkerSpec {
         stage,
-        session: SessionSpec { group: stage.name().to_owned(), member, inputs },
+        session: SessionSpec { group: stage.name().to_owned(), member, inputs: inputs.to_vec() },
         changelog,
         // Two workers of one process never own one lane, but while lanes move both may have it open.
         data_dir: config.data_dir.join("state").join(slot.to_string()),
@@ -120,7 +145,7 @@ fn spawn<S: Stage>(
 ) -> Result<Running, Error> {
     let name = spec.session.member.clone();
     let pulse = Arc::new(Pulse::default());
-    let worker = Worker::new(spec, around.clone(), stage, act, pulse.clone());
+    let worker = Worker::new(spec, around.clone(), stage, act, Arc::clone(&pulse));
     let thread = std::thread::Builder::new().name(name.clone()).spawn(move || {
         let ended = worker.run();
         if let Err(error) = &ended {
@@ -136,18 +161,45 @@ fn nothing_to_do<S: Stage<Action = (), Completion = ()>>() -> Act<S> {
 }
 
 /// Calls leave from the runtime's threads; what came of them returns to the worker.
-fn calls(config: &Config) -> Result<Act<SendStage>, Error> {
-    let tokens = config.accounts.iter().map(|(id, account)| (id.clone(), account.token.clone()));
-    let caller = Caller::new(&config.graph_url, tokens.collect())
-        .map_err(|error| Error::Failed(error.to_string()))?;
-    let (caller, runtime) = (Arc::new(caller), Handle::current());
+fn calls(config: &Config, around: &Surroundings) -> Result<Act<SendStage>, Error> {
+    let caller = Caller::new(&config.graph_url, tokens(config)?, around.clock.clone())
+        .map_err(|error| Error::Failed(format!("Graph API client: {error}")))?;
+    let runtime = Handle::current();
     Ok(Box::new(move |lane, call, completions| {
-        let caller = Arc::clone(&caller);
-        runtime.spawn(async move {
+        let caller = caller.clone();
+        drop(runtime.spawn(async move {
             let completion = caller.call(call).await;
             if completions.send((lane, completion)).is_err() {
                 tracing::debug!("a call ended after its worker; its timer sees to it");
             }
-        });
+        }));
     }))
+}
+
+/// Questions leave from the runtime's threads too, a bounded number at once.
+fn questions(config: &Config, around: &Surroundings) -> Result<Act<ProfileStage>, Error> {
+    let tokens = config.accounts.iter().map(|(id, account)| (id.clone(), account.token.clone()));
+    let caller = profile::Caller::new(&config.graph_url, tokens.collect(), around.clock.clone())
+        .map_err(|error| Error::Failed(format!("Graph API client: {error}")))?;
+    let runtime = Handle::current();
+    Ok(Box::new(move |lane, call, completions| {
+        let caller = caller.clone();
+        drop(runtime.spawn(async move {
+            let completion = caller.call(call).await;
+            if completions.send((lane, completion)).is_err() {
+                tracing::debug!("a question ended after its worker; its timer sees to it");
+            }
+        }));
+    }))
+}
+
+fn tokens(config: &Config) -> Result<BTreeMap<AccountId, Token>, Error> {
+    let mut tokens = BTreeMap::new();
+    for (id, account) in &config.accounts {
+        let token = Token::new(account.token.expose()).ok_or_else(|| {
+            Error::Failed(format!("account {id}: the token is empty or no header could carry it"))
+        })?;
+        tokens.insert(id.clone(), token);
+    }
+    Ok(tokens)
 }

@@ -3,9 +3,11 @@
 //! CloudEvents 1.0 in binary mode: the value is the data, `ce_*` headers say what it is. Every public record is made by
 //! [`Output::event`], so that none can forget its headers.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
-use crate::domain::time::Timestamp;
+use crate::domain::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
 use crate::topics::Topic;
 
 /// Header names; nowhere else.
@@ -24,6 +26,11 @@ pub mod header {
     pub const CONTENT_TYPE: &str = "content-type";
     /// W3C trace context.
     pub const TRACE_PARENT: &str = "traceparent";
+    /// What public records carry, in the order in which they are written.
+    pub(super) const COMMON: [&str; 7] =
+        [SPEC_VERSION, ID, TYPE, SOURCE, TIME, CONTENT_TYPE, TRACE_PARENT];
+    /// In front of every header that dmstream adds to a dead letter.
+    pub const OURS: &str = "dmstream_";
     /// Dead letter: why.
     pub const REASON: &str = "dmstream_reason";
     /// Dead letter: where in the body.
@@ -34,13 +41,24 @@ pub mod header {
     pub const SOURCE_PARTITION: &str = "dmstream_source_partition";
     /// Dead letter: offset it was read from.
     pub const SOURCE_OFFSET: &str = "dmstream_source_offset";
+    /// Dead letter: key it had; absent when it had none.
+    pub const SOURCE_KEY: &str = "dmstream_source_key";
     /// Dead letter: when the source record was written, milliseconds.
     pub const SOURCE_TIME: &str = "dmstream_source_time";
 }
 
+/// Room for a value before it is known how long it becomes: most of ours fit.
+const VALUE_BYTES: usize = 768;
+
+/// A header's name, copied only where it is none that public records carry.
+pub(super) fn header_name(name: &str) -> Cow<'static, str> {
+    let known = header::COMMON.into_iter().find(|known| *known == name);
+    known.map_or_else(|| Cow::Owned(name.to_owned()), Cow::Borrowed)
+}
+
 /// Headers in order; names repeat at the writer's will, the first wins.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Headers(pub Vec<(String, Vec<u8>)>);
+pub struct Headers(pub Vec<(Cow<'static, str>, Vec<u8>)>);
 
 impl Headers {
     /// The first value under `name`, when it is text.
@@ -51,8 +69,8 @@ impl Headers {
     }
 
     /// Adds `value` under `name`.
-    pub fn push(&mut self, name: &str, value: &str) {
-        self.0.push((name.to_owned(), value.as_bytes().to_vec()));
+    pub fn push(&mut self, name: &'static str, value: &str) {
+        self.0.push((Cow::Borrowed(name), value.as_bytes().to_vec()));
     }
 }
 
@@ -80,6 +98,32 @@ impl Record {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.value.as_deref().unwrap_or_default()
+    }
+
+    /// Its dead letter: its bytes and headers, why it can never be processed, where in it, and where it came from.
+    #[must_use]
+    pub fn dead_letter(&self, reason: &str, detail: Option<&str>) -> Output {
+        let mut headers = Headers::default();
+        headers.push(header::REASON, reason);
+        if let Some(detail) = detail {
+            headers.push(header::DETAIL, detail);
+        }
+        headers.push(header::SOURCE_TOPIC, self.topic.name());
+        headers.push(header::SOURCE_PARTITION, &self.partition.to_string());
+        headers.push(header::SOURCE_OFFSET, &self.offset.to_string());
+        headers.push(header::SOURCE_TIME, &self.timestamp.as_ms().to_string());
+        headers.0.extend(self.key.clone().map(|key| (Cow::Borrowed(header::SOURCE_KEY), key)));
+        // A letter that was put back and failed again says where it failed last.
+        let own = self.headers.0.iter().filter(|(name, _)| !name.starts_with(header::OURS));
+        headers.0.extend(own.cloned());
+        Output {
+            topic: Topic::DeadLetters,
+            partition: None,
+            key: format!("{}-{}", self.topic.name(), self.partition).into_bytes(),
+            value: self.value.clone(),
+            headers,
+            timestamp: self.timestamp,
+        }
     }
 }
 
@@ -127,7 +171,14 @@ impl Output {
         event: &CloudEvent<'_>,
         value: &impl Serialize,
     ) -> Result<Self, serde_json::Error> {
-        let value = serde_json::to_vec(value)?;
+        let mut bytes = Vec::with_capacity(VALUE_BYTES);
+        serde_json::to_writer(&mut bytes, value)?;
+        Ok(Self::written(topic, key, event, bytes))
+    }
+
+    /// The same of a `value` that is written already.
+    #[must_use]
+    pub fn written(topic: Topic, key: &str, event: &CloudEvent<'_>, value: Vec<u8>) -> Self {
         let mut headers = Headers(Vec::with_capacity(7));
         headers.push(header::SPEC_VERSION, "1.0");
         headers.push(header::ID, event.id);
@@ -139,7 +190,7 @@ impl Output {
             headers.push(header::TRACE_PARENT, trace);
         }
         let (key, timestamp) = (key.as_bytes().to_vec(), event.time);
-        Ok(Self { topic, partition: None, key, value: Some(value), headers, timestamp })
+        Self { topic, partition: None, key, value: Some(value), headers, timestamp }
     }
 
     /// How much room it takes, for bounds.
@@ -152,11 +203,55 @@ impl Output {
 }
 
 /// `2023-11-14T22:13:20.123Z`; the epoch where the moment is beyond the calendar.
+///
+/// Written out by hand: each record has one, and a calendar library takes longer over it than all else of its headers.
 #[must_use]
 pub fn rfc3339(at: Timestamp) -> String {
-    let at_ms = i64::try_from(at.as_ms()).unwrap_or(0);
-    let moment = jiff::Timestamp::from_millisecond(at_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    format!("{moment:.3}")
+    const LAST_MS: u64 = 253_402_300_799_999;
+    let at_ms = if at.as_ms() > LAST_MS { 0 } else { at.as_ms() };
+    let (year, month, day) = civil(at_ms / DAY_MS);
+    let in_day = at_ms % DAY_MS;
+    let digits = [
+        year / 1_000,
+        year / 100,
+        year / 10,
+        year,
+        month / 10,
+        month,
+        day / 10,
+        day,
+        in_day / HOUR_MS / 10,
+        in_day / HOUR_MS,
+        in_day / MINUTE_MS % 60 / 10,
+        in_day / MINUTE_MS % 60,
+        in_day / SECOND_MS % 60 / 10,
+        in_day / SECOND_MS % 60,
+        in_day % SECOND_MS / 100,
+        in_day % SECOND_MS / 10,
+        in_day % SECOND_MS,
+    ];
+    let mut digits = digits.into_iter().map(|digit| {
+        let digit = u8::try_from(digit % 10).unwrap_or(0);
+        char::from(b'0' + digit)
+    });
+    let pattern = "0000-00-00T00:00:00.000Z".chars();
+    pattern.map(|place| if place == '0' { digits.next().unwrap_or('0') } else { place }).collect()
+}
+
+/// Year, month and day of a day since the epoch.
+///
+/// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`.
+const fn civil(day: u64) -> (u64, u64, u64) {
+    // Days since 1 March of the year 0, in eras of 400 years.
+    let day = day + 719_468;
+    let (era, of_era) = (day / 146_097, day % 146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let day_of_month = of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let year = year_of_era + era * 400;
+    (if month <= 2 { year + 1 } else { year }, month, day_of_month)
 }
 
 #[cfg(test)]
@@ -177,5 +272,28 @@ mod tests {
         assert_eq!(output.headers.text(header::ID), Some("ev-1"));
         assert_eq!(output.headers.text(header::TRACE_PARENT), None);
         assert_eq!(output.value.as_deref(), Some(br#""hi""#.as_slice()));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_moment_is_written_as_the_calendar_has_it(ms in 0_u64..253_402_300_800_000) {
+            let moment = jiff::Timestamp::from_millisecond(i64::try_from(ms).unwrap()).unwrap();
+            proptest::prop_assert_eq!(rfc3339(Timestamp::from_ms(ms)), format!("{moment:.3}"));
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_the_calendar_is_the_epoch() {
+        check(0, "1970-01-01T00:00:00.000Z");
+        check(951_782_399_999, "2000-02-28T23:59:59.999Z");
+        check(951_782_400_000, "2000-02-29T00:00:00.000Z");
+        check(253_402_300_799_999, "9999-12-31T23:59:59.999Z");
+        check(253_402_300_800_000, "1970-01-01T00:00:00.000Z");
+        check(u64::MAX, "1970-01-01T00:00:00.000Z");
+
+        #[track_caller]
+        fn check(ms: u64, text: &str) {
+            assert_eq!(rfc3339(Timestamp::from_ms(ms)), text);
+        }
     }
 }

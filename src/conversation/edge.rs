@@ -7,6 +7,7 @@
 //! | `routing.decisions` | thread | `routing.requests` | company    |
 //! | `outbound.results`  | thread | `outbound.sends`   | account    |
 //! |                     |        | `command.results`  | command    |
+//! |                     |        | `customers`        | a merge's customer |
 //! |                     |        | `desk.commands`    | another thread, see ADR 0006 |
 //!
 //! The row's key is the thread's key. Not here: any rule (`decide`).
@@ -17,6 +18,7 @@ use crate::broker::record::{CloudEvent, Output, Record, header};
 use crate::conversation::decide::{Decision, Effect, Input, World, decide};
 use crate::conversation::error::Error;
 use crate::conversation::state::ThreadState;
+use crate::conversation::tie::tie;
 use crate::domain::command::{DeskCommand, DeskWish, ThreadNote};
 use crate::domain::derive::digest;
 use crate::domain::event::{DeadLetterReason, Event};
@@ -29,7 +31,7 @@ use crate::engine::stage::{Exit, RowError, Stage};
 use crate::topics::Topic;
 
 /// `ce_source` of what this stage writes.
-const SOURCE: &str = "/dmstream/conversation";
+pub(super) const SOURCE: &str = "/dmstream/conversation";
 
 /// The stage.
 #[derive(Debug, Clone, Copy, Default)]
@@ -75,7 +77,8 @@ impl Read {
             | Topic::DeadLetters
             | Topic::ConversationChangelog
             | Topic::RouteChangelog
-            | Topic::SendChangelog => None,
+            | Topic::SendChangelog
+            | Topic::ProfileChangelog => None,
         }
     }
 
@@ -186,6 +189,11 @@ fn step(
     let now = context.now();
     for effect in &effects {
         context.emit(output(&key, effect, (now, trace))?);
+        if let Effect::Fact(fact) = effect
+            && let Some(tie) = tie(fact, now, trace)?
+        {
+            context.emit(tie);
+        }
     }
     // A repeated event changes nothing; a thread nothing was ever said in is not kept.
     if known || state != ThreadState::default() {
@@ -207,9 +215,11 @@ fn output(
             Output::event(Topic::Timeline, key, &about, fact)
         }
         Effect::Routing(ask) => {
-            let id = request_id(key, ask.contact_id.as_str(), &serde_json::to_string(ask)?);
+            let said = serde_json::to_string(ask)?;
+            let id = request_id(key, ask.contact_id.as_str(), &said);
             let about = event(&id, ask.ask.name(), ask.requested_at);
-            Output::event(Topic::RoutingRequests, ask.company_id.as_str(), &about, ask)
+            let (topic, company) = (Topic::RoutingRequests, ask.company_id.as_str());
+            Ok(Output::written(topic, company, &about, said.into_bytes()))
         }
         Effect::Send(send) => {
             let about = event(send.send_id.as_str(), send.part.name(), send.requested_at);

@@ -32,6 +32,7 @@ pub mod error;
 pub mod turn;
 pub mod decide;
 pub mod invariant;
+mod tie;
 pub mod edge;
 mod timer;
 mod item;

@@ -48,6 +48,6 @@ impl Row for ThreadState {
 
 fn append(value: &impl serde::Serialize, into: &mut Vec<u8>) {
     #[expect(clippy::expect_used, reason = "a Vec takes every byte, and every length is known")]
-    let bytes = postcard::to_allocvec(value).expect("state serializes");
-    into.extend_from_slice(&bytes);
+    let bytes = postcard::to_extend(value, std::mem::take(into)).expect("state serializes");
+    *into = bytes;
 }

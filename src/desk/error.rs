@@ -20,12 +20,18 @@ pub enum Error {
     /// The administrator's token acts for nobody by itself.
     #[error("name the agent to act for in `agent_id`")]
     AgentIdRequired,
+    /// An agent's token where only the administrator's will do.
+    #[error("this takes the administrator's token")]
+    AdminOnly,
     /// No such address.
     #[error("there is nothing here; the addresses are listed at /v1/openapi.json")]
     NotFound,
     /// No such agent.
     #[error("no such agent; list them at /v1/agents")]
     AgentNotFound,
+    /// No such customer.
+    #[error("no such customer, or nothing of them is kept any more")]
+    CustomerNotFound,
     /// No such command, or its result is no longer kept.
     #[error("no result is known for this command: not yet, or no longer")]
     CommandNotFound,
@@ -64,6 +70,22 @@ pub enum Error {
         /// At most.
         chars_max: usize,
     },
+    /// A field's value is of the wrong kind.
+    #[error("field `{0}` is of another kind; see /v1/openapi.json")]
+    WrongKind(String),
+    /// A field's value is outside its range.
+    #[error("field `{field}` takes {takes}")]
+    OutOfRange {
+        /// Which.
+        field: &'static str,
+        /// What it takes, in words.
+        takes: &'static str,
+    },
+    /// More versions of settings, or companies and accounts with settings, than are kept.
+    #[error(
+        "too much is set already; change what is to come, or wait until older versions are forgotten"
+    )]
+    TooManySettings,
     /// The query is not understood.
     #[error("the query is not understood; this address takes: {0}")]
     InvalidQuery(&'static str),
@@ -112,16 +134,21 @@ impl Error {
     pub fn code(&self) -> String {
         let code = match self {
             Self::Unauthorized => "UNAUTHORIZED",
-            Self::Forbidden => "FORBIDDEN",
+            Self::Forbidden | Self::AdminOnly => "FORBIDDEN",
             Self::AgentIdRequired => "AGENT_ID_REQUIRED",
             Self::NotFound => "NOT_FOUND",
             Self::AgentNotFound => "AGENT_NOT_FOUND",
+            Self::CustomerNotFound => "CUSTOMER_NOT_FOUND",
             Self::CommandNotFound => "COMMAND_NOT_FOUND",
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::MalformedJson { .. } => "MALFORMED_JSON",
             Self::UnknownField(_) => "UNKNOWN_FIELD",
             Self::MissingField(_) => "MISSING_FIELD",
-            Self::InvalidField { .. } | Self::TextBounds { .. } => "INVALID_FIELD",
+            Self::InvalidField { .. }
+            | Self::TextBounds { .. }
+            | Self::WrongKind(_)
+            | Self::OutOfRange { .. } => "INVALID_FIELD",
+            Self::TooManySettings => "TOO_MANY_SETTINGS",
             Self::InvalidQuery(_) => "INVALID_QUERY",
             Self::InvalidId => "INVALID_ID",
             Self::InvalidIdempotencyKey => "INVALID_IDEMPOTENCY_KEY",
@@ -139,8 +166,12 @@ impl Error {
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::AgentNotFound | Self::CommandNotFound => StatusCode::NOT_FOUND,
+            Self::Forbidden | Self::AdminOnly => StatusCode::FORBIDDEN,
+            Self::TooManySettings => StatusCode::CONFLICT,
+            Self::NotFound
+            | Self::AgentNotFound
+            | Self::CustomerNotFound
+            | Self::CommandNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::AgentIdRequired
             | Self::MalformedJson { .. }
@@ -148,6 +179,8 @@ impl Error {
             | Self::MissingField(_)
             | Self::InvalidField { .. }
             | Self::TextBounds { .. }
+            | Self::WrongKind(_)
+            | Self::OutOfRange { .. }
             | Self::InvalidQuery(_)
             | Self::InvalidId
             | Self::InvalidIdempotencyKey => StatusCode::BAD_REQUEST,

@@ -36,6 +36,14 @@ impl FromRequestParts<Arc<Desk>> for Caller {
 }
 
 impl Caller {
+    /// Lets the administrator alone go on.
+    pub(super) const fn require_admin(&self) -> Result<(), Error> {
+        match self {
+            Self::Admin => Ok(()),
+            Self::Agent { .. } => Err(Error::AdminOnly),
+        }
+    }
+
     /// For whom the caller acts: an agent for itself, an administrator for whom it names.
     pub(super) fn acting_for(&self, named: Option<AgentId>) -> Result<AgentId, Error> {
         match self {
@@ -101,7 +109,7 @@ fn not_read(error: &serde_json::Error) -> Error {
             let text = error.to_string();
             let named = |before: &str| {
                 let name = text.strip_prefix(before)?.split('`').next()?;
-                Some(name.chars().take(NAME_CHARS_MAX).collect::<String>())
+                Some(name_of(name))
             };
             let unknown = named("unknown field `").map(Error::UnknownField);
             let missing = || named("missing field `").map(Error::MissingField);
@@ -109,6 +117,11 @@ fn not_read(error: &serde_json::Error) -> Error {
         }
         Category::Io | Category::Syntax | Category::Eof => Error::MalformedJson { line, column },
     }
+}
+
+/// A field's name, as far as it is repeated in an answer.
+pub(super) fn name_of(field: &str) -> String {
+    field.chars().take(NAME_CHARS_MAX).collect()
 }
 
 /// The query of the address.

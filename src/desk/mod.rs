@@ -6,10 +6,11 @@
 //! | status | when                                                                            |
 //! |--------|---------------------------------------------------------------------------------|
 //! | 200    | read, or carried out (`done`)                                                   |
+//! | 307    | this customer was merged into another: read there                               |
 //! | 202    | recorded, outcome not known yet (`pending`): ask `/v1/commands/{id}`            |
 //! | 400    | not understood: JSON, field, query, id                                          |
 //! | 401    | no token, or none of ours                                                       |
-//! | 403    | an agent's token for another agent                                              |
+//! | 403    | an agent's token for another agent, or for an administrator's address           |
 //! | 404    | no such thing, or not this company's                                            |
 //! | 409    | refused: the state of things does not allow it                                  |
 //! | 410    | refused: the offer is gone                                                      |
@@ -27,6 +28,8 @@ mod extract;
 mod issue;
 mod conversations;
 mod agents;
+mod customers;
+mod settings;
 mod live;
 mod console;
 mod routes;
@@ -36,6 +39,10 @@ mod openapi;
 mod world_test;
 #[cfg(test)]
 mod api_test;
+#[cfg(test)]
+mod settings_test;
+#[cfg(test)]
+mod customers_test;
 
 use std::fmt;
 use std::sync::Arc;
@@ -83,6 +90,8 @@ pub struct Desk {
     tokens: Tokens,
     clock: Clock,
     settings: Arc<ArcSwap<SettingsTable>>,
+    /// Changes of settings are made one after the other: each builds on the one before.
+    settings_turn: tokio::sync::Mutex<()>,
     limits: Limits,
     listeners: Arc<Semaphore>,
     closing: watch::Sender<bool>,
@@ -100,7 +109,8 @@ impl Desk {
     ) -> Self {
         let listeners = Arc::new(Semaphore::new(limits.listeners_max));
         let (closing, _) = watch::channel(false);
-        Self { views, append, tokens, clock, settings, limits, listeners, closing }
+        let settings_turn = tokio::sync::Mutex::default();
+        Self { views, append, tokens, clock, settings, settings_turn, limits, listeners, closing }
     }
 
     /// Ends all live updates, so that the server can drain; listeners come back to whoever is up.

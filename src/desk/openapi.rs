@@ -73,7 +73,7 @@ fn schemas(table: &[Route]) -> serde_json::Map<String, Value> {
     settings.definitions_path = "/components/schemas".into();
     let mut generator = settings.into_generator();
     let views = table.iter().filter_map(|route| match route.answer {
-        Answer::View(shape) => Some(shape),
+        Answer::View(shape) | Answer::Set(shape) => Some(shape),
         Answer::Command | Answer::Events | Answer::Document => None,
     });
     let bodies = table.iter().filter_map(|route| route.body);
@@ -105,9 +105,19 @@ fn responses(route: &Route) -> ResponsesBuilder {
         .response("404", error("No such thing."))
         .response("500", error("The desk failed."));
     match route.answer {
-        Answer::View(shape) => with_errors
-            .response("200", answered("As it stands.", shape))
-            .response("403", error("An agent's token for another agent.")),
+        Answer::View(shape) => {
+            with_errors.response("200", answered("As it stands.", shape)).response(
+                "403",
+                error("An agent's token for another agent, or for an administrator's address."),
+            )
+        }
+        Answer::Set(shape) => with_errors
+            .response("200", answered("In force, or to come, on this machine.", shape))
+            .response("202", answered("Recorded; not yet known on this machine.", shape))
+            .response("403", error("An agent's token."))
+            .response("409", error("More is set than is kept."))
+            .response("413", error("The body is larger than 64 KiB."))
+            .response("503", error("Not recorded now; again after `Retry-After`.")),
         Answer::Command => with_errors
             .response("200", answered("Carried out.", Shape::of::<CommandAnswer>()))
             .response("202", answered("Recorded; not known yet.", Shape::of::<CommandAnswer>()))

@@ -5,18 +5,20 @@ use std::sync::Arc;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use axum::{Json, Router, middleware};
 use utoipa::openapi::HttpMethod;
 
 use crate::desk::openapi::{self, Shape};
 use crate::desk::wire::{
-    ActBody, AgentList, AvailabilityBody, AwayBody, CloseBody, CommandAnswer, ConversationList,
-    MessageBody, NoteBody, NothingBody, OfferList, ReplyBody, TopicBody,
+    AccountSettingsBody, ActBody, AgentList, AvailabilityBody, AwayBody, CloseBody, CommandAnswer,
+    CompanySettingsBody, ConversationList, MergeBody, MessageBody, NoteBody, NothingBody,
+    OfferList, ReplyBody, SettingsAnswer, TopicBody,
 };
-use crate::desk::{Caller, Desk, Error, agents, console, conversations, live};
+use crate::desk::{Caller, Desk, Error, agents, console, conversations, customers, live, settings};
 use crate::domain::routing::AgentSnapshot;
-use crate::project::ConversationDetail;
+use crate::domain::settings::{AccountSettings, CompanySettings};
+use crate::project::{ConversationDetail, CustomerDetail};
 
 /// Bytes of a body.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -41,6 +43,8 @@ pub(super) enum Answer {
     View(Shape),
     /// What became of a command: 200 done, 202 pending, or its refusal.
     Command,
+    /// What is set now: 200 in force here, 202 recorded.
+    Set(Shape),
     /// A stream of events.
     Events,
     /// The `OpenAPI` document.
@@ -69,6 +73,11 @@ impl Route {
         Self { method, path, summary, query: &[], body: Some(body), answer, handler: on }
     }
 
+    fn set(path: &'static str, summary: &'static str, body: Shape, on: (Shape, Handler)) -> Self {
+        let (method, answer) = (HttpMethod::Put, Answer::Set(on.0));
+        Self { method, path, summary, query: &[], body: Some(body), answer, handler: on.1 }
+    }
+
     fn undo(path: &'static str, summary: &'static str, on: Handler) -> Self {
         let (method, answer) = (HttpMethod::Delete, Answer::Command);
         Self { method, path, summary, query: ACT, body: None, answer, handler: on }
@@ -86,6 +95,8 @@ type Handler = MethodRouter<Arc<Desk>>;
 pub(super) fn table() -> Vec<Route> {
     let mut table = about_conversations();
     table.extend(about_agents());
+    table.extend(about_customers());
+    table.extend(about_settings());
     table.extend(about_the_desk());
     table
 }
@@ -180,6 +191,70 @@ fn about_agents() -> Vec<Route> {
             "What became of a command.",
             Shape::of::<CommandAnswer>(),
             get(on::command),
+        ),
+    ]
+}
+
+fn about_customers() -> Vec<Route> {
+    use customers as on;
+    let (act, merge) = (Shape::of::<ActBody>(), Shape::of::<MergeBody>());
+    vec![
+        Route::view(
+            "/v1/customers/{id}",
+            "One with their conversations; one merged into another redirects there.",
+            Shape::of::<CustomerDetail>(),
+            get(on::one),
+        ),
+        Route::command(
+            "/v1/customers/{id}/merge",
+            "They are one person with another customer, who goes on.",
+            merge,
+            post(on::merge),
+        ),
+        Route::command(
+            "/v1/customers/{id}/unmerge",
+            "Take the last merge of this customer back.",
+            act,
+            post(on::unmerge),
+        ),
+        Route::command(
+            "/v1/customers/{id}/erase",
+            "Erase what they wrote and what is known of them; for the administrator alone.",
+            act,
+            post(on::erase),
+        ),
+    ]
+}
+
+/// For the administrator alone. One handler an address: `GET` and `PUT` of one address are merged by the router.
+fn about_settings() -> Vec<Route> {
+    use settings as on;
+    let company = Shape::of::<SettingsAnswer<CompanySettings>>();
+    let account = Shape::of::<SettingsAnswer<AccountSettings>>();
+    vec![
+        Route::view(
+            "/v1/settings/companies/{id}",
+            "What is set for a company, and what will be.",
+            company,
+            get(on::company),
+        ),
+        Route::set(
+            "/v1/settings/companies/{id}",
+            "Set it, from now on or from later.",
+            Shape::of::<CompanySettingsBody>(),
+            (company, put(on::set_company)),
+        ),
+        Route::view(
+            "/v1/settings/accounts/{id}",
+            "What is set for an account, and what will be.",
+            account,
+            get(on::account),
+        ),
+        Route::set(
+            "/v1/settings/accounts/{id}",
+            "Set it, from now on or from later.",
+            Shape::of::<AccountSettingsBody>(),
+            (account, put(on::set_account)),
         ),
     ]
 }

@@ -6,8 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::command::Refusal;
 use crate::domain::fact::{ConversationSnapshot, Status};
-use crate::domain::id::{AgentId, ClientMessageId, CommandId, CompanyId, InboxId, MessageId};
+use crate::domain::id::{
+    AgentId, ClientMessageId, CommandId, CompanyId, CustomerId, InboxId, MessageId,
+};
 use crate::domain::routing::AgentSnapshot;
+use crate::domain::settings::{AccountSettings, CompanySettings, Version};
 use crate::domain::time::Timestamp;
 use crate::project::OfferView;
 
@@ -61,6 +64,20 @@ pub(super) struct ActBody {
     pub(super) agent_id: Option<AgentId>,
 }
 
+/// Into whom to merge.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MergeBody {
+    /// The customer who goes on.
+    pub(super) into: CustomerId,
+    /// Somebody made sure that they are one person.
+    #[serde(default)]
+    pub(super) confirmed: bool,
+    /// For whom an administrator acts.
+    #[serde(default)]
+    pub(super) agent_id: Option<AgentId>,
+}
+
 /// A topic to add.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -97,6 +114,40 @@ pub(super) struct AvailabilityBody {
 pub(super) struct AwayBody {
     /// Has left.
     pub(super) away: bool,
+}
+
+/// Settings of a company to set; what is left out stays as it is at that moment.
+#[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "for the document: read field by field, to name what is wrong")]
+pub(super) struct CompanySettingsBody {
+    /// What to set.
+    #[serde(flatten)]
+    settings: CompanySettings,
+    /// From when on, not before now; left out, it is now.
+    #[serde(default)]
+    effective_at: Option<Timestamp>,
+}
+
+/// Settings of an account to set; what is left out stays as it is at that moment.
+#[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "for the document: read field by field, to name what is wrong")]
+pub(super) struct AccountSettingsBody {
+    /// What to set.
+    #[serde(flatten)]
+    settings: AccountSettings,
+    /// From when on, not before now; left out, it is now.
+    #[serde(default)]
+    effective_at: Option<Timestamp>,
+}
+
+/// What is set, and what will be.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "{T}Answer")]
+pub(super) struct SettingsAnswer<T> {
+    /// What counts now, and since when.
+    pub(super) in_force: Version<T>,
+    /// What will count, soonest first; to take one back, set what is to count from its moment on.
+    pub(super) to_come: Vec<Version<T>>,
 }
 
 /// Nothing more to say.

@@ -27,7 +27,7 @@ use crate::domain::routing::{AgentSnapshot, OfferSnapshot};
 use crate::domain::settings::SettingsTable;
 use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
-use crate::project::Views;
+use crate::project::{Follower, Views};
 use crate::secret::Secret;
 use crate::topics::Topic;
 
@@ -54,6 +54,7 @@ pub(super) struct World {
     pub(super) views: Views,
     pub(super) desk: Arc<Desk>,
     pub(super) commands: mpsc::UnboundedReceiver<Output>,
+    pub(super) clock: Clock,
 }
 
 impl World {
@@ -61,18 +62,20 @@ impl World {
         let views = Views::default();
         furnish(&views);
         let (tell, commands) = mpsc::unbounded_channel();
-        let append = append(behind, views.clone(), tell);
-        let clock = (Clock::manual(NOW), Arc::new(ArcSwap::from_pointee(SettingsTable::default())));
+        let settings = Arc::new(ArcSwap::from_pointee(SettingsTable::default()));
+        let append = append(behind, (views.clone(), Arc::clone(&settings)), tell);
+        let clock = Clock::manual(NOW);
+        let told = (clock.clone(), settings);
         let short = Duration::from_millis(10);
         let long = Duration::from_secs(30);
         let result_wait = if behind == Behind::Silence { short } else { long };
         let limits = Limits { result_wait, listeners_max: 1 };
-        let desk = Arc::new(Desk::new(views.clone(), append, tokens(), clock, limits));
+        let desk = Arc::new(Desk::new(views.clone(), append, tokens(), told, limits));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let app = router(Arc::clone(&desk));
         drop(tokio::spawn(async move { axum::serve(listener, app).await }));
-        Self { base, client: Client::new(), views, desk, commands }
+        Self { base, client: Client::new(), views, desk, commands, clock }
     }
 
     pub(super) fn request(&self, method: Method, path: &str, token: &str) -> RequestBuilder {
@@ -85,6 +88,10 @@ impl World {
 
     pub(super) async fn post(&self, path: &str, token: &str, body: Value) -> (u16, Value) {
         answer(self.request(Method::POST, path, token).json(&body)).await
+    }
+
+    pub(super) async fn put(&self, path: &str, token: &str, body: Value) -> (u16, Value) {
+        answer(self.request(Method::PUT, path, token).json(&body)).await
     }
 
     /// The one command recorded since the last look.
@@ -123,14 +130,20 @@ fn tokens() -> Tokens {
     Tokens { admin: Some(Secret::new("admin".to_owned())), agents }
 }
 
-fn append(behind: Behind, views: Views, tell: mpsc::UnboundedSender<Output>) -> Append {
+fn append(
+    behind: Behind,
+    (views, settings): (Views, Arc<ArcSwap<SettingsTable>>),
+    tell: mpsc::UnboundedSender<Output>,
+) -> Append {
     Arc::new(move |output: Output| {
-        let (views, tell) = (views.clone(), tell.clone());
+        let (views, settings, tell) = (views.clone(), Arc::clone(&settings), tell.clone());
         async move {
             if behind == Behind::NoBroker {
                 return Err(broker::Error::Retriable("away".to_owned()));
             }
-            if behind == Behind::Stage {
+            if behind == Behind::Stage && output.topic == Topic::Settings {
+                follow(&settings, &output);
+            } else if behind == Behind::Stage {
                 decide(&views, &output);
             }
             tell.send(output).unwrap();
@@ -151,6 +164,18 @@ fn decide(views: &Views, output: &Output) {
     let command_id = CommandId::parse(value["command_id"].as_str().unwrap()).unwrap();
     let result = CommandResult { command_id, refusal, decided_at: NOW };
     apply(views, Topic::CommandResults, "any", &result);
+}
+
+/// What is set comes back the way it does in the program: read from the log, folded, stored.
+fn follow(settings: &ArcSwap<SettingsTable>, output: &Output) {
+    let mut follower = Follower::new(SettingsTable::clone(&settings.load()));
+    follower.apply(&[read_back(output)]);
+    settings.store(Arc::new(follower.table().clone()));
+}
+
+fn read_back(output: &Output) -> Record {
+    let Output { topic, key, value, headers, timestamp, .. } = output.clone();
+    Record { topic, partition: 0, offset: 0, timestamp, key: Some(key), value, headers }
 }
 
 pub(super) fn apply(views: &Views, topic: Topic, key: &str, value: &impl Serialize) {

@@ -11,7 +11,7 @@ use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
 
 /// One thing that happened on Instagram.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Event {
     /// What happened; its tag is `type`.
     #[serde(flatten)]
@@ -42,7 +42,7 @@ impl Event {
 }
 
 /// What happened. Closed: what Meta adds becomes `unsupported`, `unknown` or `ignored` at the door.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "type")]
 pub enum EventKind {
     /// The person wrote, replied to a story, mentioned us or shared something.

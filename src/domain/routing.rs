@@ -10,7 +10,7 @@ use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
 
 /// One request of a conversation to its company's routing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RoutingRequest {
     /// What is asked; its tag is `type`.
     #[serde(flatten)]
@@ -29,7 +29,7 @@ pub struct RoutingRequest {
 }
 
 /// What a conversation asks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum RoutingAsk {
     /// Find an agent.

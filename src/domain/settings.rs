@@ -1,18 +1,29 @@
 //! What administrators chose, with the moment from which it counts. Pure.
 //!
 //! A decision uses the value in force at its event's time. Names, defaults and ranges: desk rules, section 18.
+//! Here are the values; `range` says what they may be, `history` when each counts, `record` how the log carries them.
 
-use std::collections::BTreeMap;
+mod history;
+mod range;
+mod record;
+mod table;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::id::{AccountId, CompanyId, InboxId};
-use crate::domain::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
+use crate::domain::id::{CompanyId, InboxId};
+use crate::domain::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
+
+pub use history::{History, TooMany, Version};
+pub use range::OutOfRange;
+pub use record::SettingsRecord;
+pub use table::SettingsTable;
 
 /// What is chosen for one account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+// Whoever writes settings must not misspell one; whoever reads a record must expect more than it knows.
+#[schemars(extend("additionalProperties" = true))]
 pub struct AccountSettings {
     /// Whose account it is.
     pub company_id: CompanyId,
@@ -53,6 +64,8 @@ pub enum StoryMentions {
 /// What is chosen for one company.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+// Whoever writes settings must not misspell one; whoever reads a record must expect more than it knows.
+#[schemars(extend("additionalProperties" = true))]
 pub struct CompanySettings {
     /// Time to answer.
     pub inbox_sla_ms: u64,
@@ -139,77 +152,6 @@ impl Default for CompanySettings {
             requeue_grace_away_ms: 5 * MINUTE_MS,
             require_topic_to_close: false,
             link_format: true,
-        }
-    }
-}
-
-/// Every setting of every company and account, with its history.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SettingsTable {
-    fallback_account: AccountSettings,
-    fallback_company: CompanySettings,
-    accounts: BTreeMap<AccountId, BTreeMap<Timestamp, AccountSettings>>,
-    companies: BTreeMap<CompanyId, BTreeMap<Timestamp, CompanySettings>>,
-}
-
-impl SettingsTable {
-    /// A table in which whatever is not set says `account` and `company`.
-    #[must_use]
-    pub const fn with_fallback(account: AccountSettings, company: CompanySettings) -> Self {
-        Self {
-            fallback_account: account,
-            fallback_company: company,
-            accounts: BTreeMap::new(),
-            companies: BTreeMap::new(),
-        }
-    }
-
-    /// Sets an account from `effective_at` on.
-    pub fn set_account(&mut self, id: AccountId, effective_at: Timestamp, to: AccountSettings) {
-        self.accounts.entry(id).or_default().insert(effective_at, to);
-    }
-
-    /// Sets a company from `effective_at` on.
-    pub fn set_company(&mut self, id: CompanyId, effective_at: Timestamp, to: CompanySettings) {
-        self.companies.entry(id).or_default().insert(effective_at, to);
-    }
-
-    /// What counts for an account at a moment.
-    #[must_use]
-    pub fn account_at(&self, id: &AccountId, at: Timestamp) -> &AccountSettings {
-        let history = self.accounts.get(id);
-        history.and_then(|h| in_force(h, at)).unwrap_or(&self.fallback_account)
-    }
-
-    /// What counts for a company at a moment.
-    #[must_use]
-    pub fn company_at(&self, id: &CompanyId, at: Timestamp) -> &CompanySettings {
-        let history = self.companies.get(id);
-        history.and_then(|h| in_force(h, at)).unwrap_or(&self.fallback_company)
-    }
-}
-
-/// The newest value not after `at`; before the first, the first: an account is configured from its beginning.
-fn in_force<T>(history: &BTreeMap<Timestamp, T>, at: Timestamp) -> Option<&T> {
-    let newest = history.range(..=at).next_back();
-    newest.or_else(|| history.first_key_value()).map(|(_, value)| value)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_decision_uses_the_value_in_force_at_its_time() {
-        let account = AccountId::parse("1784").unwrap();
-        let mut table = SettingsTable::default();
-        assert!(table.account_at(&account, Timestamp::from_ms(0)).echo, "the default");
-        for (at, echo) in [(10, false), (20, true)] {
-            let to = AccountSettings { echo, ..AccountSettings::default() };
-            table.set_account(account.clone(), Timestamp::from_ms(at), to);
-        }
-        for (at, echo) in [(5, false), (10, false), (19, false), (20, true), (99, true)] {
-            assert_eq!(table.account_at(&account, Timestamp::from_ms(at)).echo, echo, "at {at}");
         }
     }
 }

@@ -2,17 +2,16 @@
 //!
 //! Nothing has happened when it returns: the worker commits the turn, or drops it and reads the batch again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::broker::NextOffsets;
-use crate::broker::record::{Headers, Output, Record, header};
-use crate::domain::event::DeadLetterReason;
+use crate::broker::record::{Headers, Output, Record};
 use crate::domain::settings::SettingsTable;
 use crate::domain::time::Timestamp;
 use crate::engine::context::{Committed, Context, Rows, StateError};
 use crate::engine::stage::{Exit, Row, Stage};
 use crate::store::RowChange;
-use crate::topics::Topic;
+use crate::topics::{Cleanup, Topic};
 
 /// Timers fired in one turn at most; the rest fire in the next.
 const TIMERS_PER_TURN: usize = 1_000;
@@ -73,7 +72,7 @@ pub fn apply<S: Stage>(
         let mut context = Context::new(at, settings, rows, &mut turn.outputs, &mut actions);
         let exit = stage.apply(record, &mut context)?;
         if let Exit::Rejected(reason) = exit {
-            turn.outputs.push(dead_letter(record, reason));
+            turn.outputs.push(record.dead_letter(reason.name(), None));
         }
         turn.exits.push(exit);
         turn.actions.extend(actions.drain(..).map(|action| (record.partition, action)));
@@ -158,6 +157,20 @@ fn due_keys<R: Row>(
     Ok(due)
 }
 
+/// The outputs without those that a later one of the same turn replaces: of a compacted topic only the newest record of a
+/// key counts, and nobody sees the others before it.
+#[must_use]
+pub fn newest(outputs: Vec<Output>) -> Vec<Output> {
+    let mut seen = HashSet::new();
+    let is_kept = |output: &Output| {
+        output.topic.declaration().cleanup == Cleanup::Delete
+            || seen.insert((output.topic, output.key.clone()))
+    };
+    let kept: Vec<bool> = outputs.iter().rev().map(is_kept).collect();
+    let kept = kept.into_iter().rev();
+    outputs.into_iter().zip(kept).filter_map(|(output, kept)| kept.then_some(output)).collect()
+}
+
 /// Takes the lanes' overlays: the changelog records that make them true, and the changes the stores take over then.
 pub fn take_changes<R: Row>(
     lanes: &mut Lanes<R>,
@@ -188,22 +201,6 @@ pub fn take_changes<R: Row>(
     (outputs, changes)
 }
 
-/// The dead letter of a record that can never succeed: its bytes, its headers, and why and where from.
-#[must_use]
-pub fn dead_letter(record: &Record, reason: DeadLetterReason) -> Output {
-    let mut headers = Headers::default();
-    headers.push(header::REASON, reason.name());
-    headers.push(header::SOURCE_TOPIC, record.topic.name());
-    headers.push(header::SOURCE_PARTITION, &record.partition.to_string());
-    headers.push(header::SOURCE_OFFSET, &record.offset.to_string());
-    headers.push(header::SOURCE_TIME, &record.timestamp.as_ms().to_string());
-    headers.0.extend(record.headers.0.iter().cloned());
-    Output {
-        topic: Topic::DeadLetters,
-        partition: None,
-        key: format!("{}-{}", record.topic.name(), record.partition).into_bytes(),
-        value: record.value.clone(),
-        headers,
-        timestamp: record.timestamp,
-    }
-}
+#[cfg(test)]
+#[path = "turn_test.rs"]
+mod tests;

@@ -241,8 +241,12 @@ impl<S: Stage> Worker<S> {
             return self.move_checkpoints(now.as_ms());
         }
         let stopwatch = Stopwatch::start();
-        for output in &turn.outputs {
-            session.send(output.clone())?;
+        for output in turn::newest(std::mem::take(&mut turn.outputs)) {
+            // Counted after the commit; of all else nothing is needed any more.
+            if output.topic == Topic::DeadLetters {
+                turn.outputs.push(output.clone());
+            }
+            session.send(output)?;
         }
         session.commit(&turn.next_offsets)?;
         self.count(TransactionResult::Committed, stopwatch.elapsed().as_secs_f64());
@@ -272,10 +276,6 @@ impl<S: Stage> Worker<S> {
         for output in turn.outputs.iter().filter(|output| output.topic == Topic::DeadLetters) {
             let reason = output.headers.text(crate::broker::record::header::REASON);
             metrics.dead_letter(reason.unwrap_or("unnamed"));
-        }
-        for output in turn.outputs.iter().filter(|output| output.topic == Topic::OutboundResults) {
-            let kind = output.headers.text(crate::broker::record::header::TYPE);
-            metrics.send_settled(kind.unwrap_or("unnamed"));
         }
         for late_ms in &turn.lateness_ms {
             metrics.timer_fired(stage, seconds(*late_ms));

@@ -22,7 +22,7 @@ pub type Append =
 /// Finds the key of a body: the thread if it has one, else the account; `None` when it cannot tell.
 ///
 /// Pure, quick, and never in doubt about keeping a body: no key is a fine answer.
-pub type KeyOf = fn(&[u8]) -> Option<String>;
+pub type KeyOf = Arc<dyn Fn(&[u8]) -> Option<String> + Send + Sync>;
 
 /// What bounds ingress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -44,7 +44,7 @@ impl World {
             verify_token: VerifyToken::new("word").unwrap(),
             limits,
             append,
-            key_of: |body| body.starts_with(b"{").then(|| "17841400000000001".to_owned()),
+            key_of: Arc::new(|body| body.starts_with(b"{").then(|| "17841400000000001".to_owned())),
             clock: Clock::manual(Timestamp::from_ms(1_700_000_000_123)),
             metrics: Metrics::register(&registry).unwrap(),
         };

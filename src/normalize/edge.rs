@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::broker::record::{CloudEvent, Headers, Output, Record, header};
+use crate::broker::record::{CloudEvent, Output, Record, header};
 use crate::domain::event::{DeadLetterReason, Event, EventKind};
 use crate::domain::time::Timestamp;
 use crate::engine::context::{Context, StateError};
@@ -122,26 +122,11 @@ fn event_output(event: &Event, record: &Record) -> Result<Output, serde_json::Er
     Ok(Output { timestamp: event.received_at, ..output })
 }
 
-/// The bytes as they came, why they are here, where in them, and where they came from.
+/// The bytes as they came, why they are here, and where in them.
 fn dead_letter_output(reason: DeadLetterReason, paths: &[String], record: &Record) -> Output {
-    let mut headers = Headers::default();
     let told = paths.get(..PATHS_MAX.min(paths.len())).unwrap_or_default();
     let more = if told.len() < paths.len() { " …" } else { "" };
-    headers.push(header::REASON, reason.name());
-    headers.push(header::DETAIL, &[&told.join(" "), more].concat());
-    headers.push(header::SOURCE_TOPIC, record.topic.name());
-    headers.push(header::SOURCE_PARTITION, &record.partition.to_string());
-    headers.push(header::SOURCE_OFFSET, &record.offset.to_string());
-    headers.push(header::SOURCE_TIME, &record.timestamp.as_ms().to_string());
-    headers.0.extend(record.headers.0.iter().cloned());
-    Output {
-        topic: Topic::DeadLetters,
-        partition: None,
-        key: record.partition.to_string().into_bytes(),
-        value: record.value.clone(),
-        headers,
-        timestamp: record.timestamp,
-    }
+    record.dead_letter(reason.name(), Some(&[&told.join(" "), more].concat()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The stage run by hand: what it writes, where to, under which headers.
 
 use super::*;
+use crate::broker::record::Headers;
 use crate::domain::settings::SettingsTable;
 use crate::engine::rehearsal::{Rehearsal, Step};
 
@@ -89,7 +90,7 @@ fn a_bad_item_becomes_a_dead_letter_with_bytes_and_place_beside_its_neighbours()
     assert_eq!(topics, [Topic::EventsNormalized, Topic::DeadLetters, Topic::DeadLetters]);
 
     let shape = &step.outputs[1];
-    assert_eq!(shape.key, b"5");
+    assert_eq!(shape.key, b"webhooks.raw-5");
     assert_eq!(shape.value.as_deref(), Some(text.as_bytes()));
     let header_is = |name, expected| assert_eq!(shape.headers.text(name), Some(expected), "{name}");
     header_is(header::REASON, "bad_shape");

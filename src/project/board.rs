@@ -7,25 +7,31 @@ use serde::de::DeserializeOwned;
 use crate::broker::NextOffsets;
 use crate::broker::record::Record;
 use crate::domain::command::CommandResult;
+use crate::domain::customer::{CustomerKey, CustomerRecord};
+use crate::domain::derive::customer_id;
 use crate::domain::fact::{ConversationSnapshot, Fact, FactBody};
-use crate::domain::id::{AgentId, CommandId, CompanyId, ConversationId};
+use crate::domain::id::{AgentId, CommandId, CompanyId, ConversationId, CustomerId};
 use crate::domain::routing::AgentSnapshot;
 use crate::domain::thread::Thread;
 use crate::project::fold::{fold, fold_snapshot};
+use crate::project::kin::Kin;
+use crate::project::people::People;
 use crate::project::row::ThreadRow;
 use crate::project::shelf::{Cursor, Filter, Page, Shelves, place_of};
-use crate::project::view::{Change, ChangeKind};
+use crate::project::view::{Change, ChangeKind, CustomerView};
 use crate::topics::Topic;
 
 /// What the views are folded from; read each from its beginning, or from `Views::positions`.
-pub const TOPICS: [Topic; 4] =
-    [Topic::Timeline, Topic::Conversations, Topic::Agents, Topic::CommandResults];
+pub const TOPICS: [Topic; 5] =
+    [Topic::Timeline, Topic::Conversations, Topic::Customers, Topic::Agents, Topic::CommandResults];
 
 /// How much the views hold; at a bound the stalest goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Conversations; closed ones go first.
     pub conversations_max: usize,
+    /// Profiles; the one fetched longest ago goes first.
+    pub profiles_max: usize,
     /// Timeline entries of one conversation; the oldest go, and are counted as omitted.
     pub entries_max: usize,
     /// Results of commands; the oldest go.
@@ -40,6 +46,7 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             conversations_max: 200_000,
+            profiles_max: 200_000,
             entries_max: 500,
             results_max: 100_000,
             waiters_max: 10_000,
@@ -59,6 +66,9 @@ pub(crate) struct Board {
     threads: BTreeMap<Thread, ThreadRow>,
     conversations: BTreeMap<ConversationId, Thread>,
     shelves: Shelves,
+    pub(crate) people: People,
+    kin: Kin,
+    customers: BTreeMap<CustomerId, Thread>,
     agents: BTreeMap<(CompanyId, AgentId), AgentSnapshot>,
     results: BTreeMap<CommandId, CommandResult>,
     results_in_order: VecDeque<CommandId>,
@@ -73,6 +83,9 @@ impl Board {
             threads: BTreeMap::new(),
             conversations: BTreeMap::new(),
             shelves: Shelves::default(),
+            people: People::default(),
+            kin: Kin::default(),
+            customers: BTreeMap::new(),
             agents: BTreeMap::new(),
             results: BTreeMap::new(),
             results_in_order: VecDeque::new(),
@@ -87,6 +100,8 @@ impl Board {
             Topic::Timeline => self.fact(&read(record)?),
             Topic::Conversations if record.value.is_none() => self.forget_thread(record),
             Topic::Conversations => self.snapshot(read(record)?),
+            Topic::Customers if record.value.is_none() => self.forget_customer(record),
+            Topic::Customers => Ok(self.customer_known(read(record)?)),
             Topic::Agents if record.value.is_none() => Ok(Vec::new()),
             Topic::Agents => Ok(self.agent_changed(read(record)?)),
             Topic::CommandResults => Ok(self.decided(read(record)?)),
@@ -98,12 +113,12 @@ impl Board {
             | Topic::RoutingDecisions
             | Topic::OutboundSends
             | Topic::OutboundResults
-            | Topic::Customers
             | Topic::Settings
             | Topic::DeadLetters
             | Topic::ConversationChangelog
             | Topic::RouteChangelog
-            | Topic::SendChangelog => Ok(Vec::new()),
+            | Topic::SendChangelog
+            | Topic::ProfileChangelog => Ok(Vec::new()),
         }
     }
 
@@ -117,14 +132,42 @@ impl Board {
         row.conversations.get(id).map(|conversation| &conversation.snapshot)
     }
 
+    /// The thread of a customer, whatever of them is known.
+    pub(crate) fn thread_of_customer(&self, id: &CustomerId) -> Option<&Thread> {
+        let known = self.customers.get(id).or_else(|| self.people.thread_of(id));
+        known.or_else(|| self.kin.thread_of(id))
+    }
+
+    /// Where a thread's items go on, and that thread with all that were merged into it.
+    pub(crate) fn family_of<'a>(&'a self, thread: &'a Thread) -> (&'a Thread, Vec<Thread>) {
+        let home = self.kin.home_of(thread);
+        (home, self.kin.family(home))
+    }
+
+    /// The conversations of a thread, newest item first.
+    pub(crate) fn conversations_of(&self, thread: &Thread) -> Vec<&ConversationSnapshot> {
+        let rows = self.threads.get(thread).into_iter().flat_map(|row| row.conversations.values());
+        let mut snapshots: Vec<_> = rows.map(|row| &row.snapshot).collect();
+        snapshots.sort_by_key(|snapshot| std::cmp::Reverse(place_of(snapshot)));
+        snapshots
+    }
+
+    /// Who writes in a conversation, as one customer with all their threads.
+    pub(crate) fn customer_of(&self, snapshot: &ConversationSnapshot) -> CustomerView {
+        let (home, family) = self.family_of(&snapshot.thread);
+        let id = customer_id(home).unwrap_or_else(|_unlikely| snapshot.customer_id.clone());
+        self.people.shown(id, &family, &snapshot.display_name)
+    }
+
     /// A stretch of at most `limit` conversations after `cursor`.
     pub(crate) fn list(&self, filter: &Filter, cursor: Option<&Cursor>, limit: usize) -> Page {
         let walk = self.shelves.walk(filter, cursor);
         let snapshots = walk.filter_map(|place| self.snapshot_of(&place.conversation_id));
         let mut wanted = snapshots.filter(|snapshot| filter.fits(snapshot));
-        let conversations: Vec<_> = wanted.by_ref().take(limit).cloned().collect();
+        let found: Vec<_> = wanted.by_ref().take(limit).collect();
         let more = wanted.next().is_some();
-        let next = conversations.last().filter(|_| more).map(place_of);
+        let next = found.last().filter(|_| more).map(|last| place_of(last));
+        let conversations = found.into_iter().map(|found| self.people.named(found)).collect();
         Page { conversations, next }
     }
 
@@ -169,7 +212,14 @@ impl Board {
         for conversation in before.conversations.values() {
             self.shelves.take(&conversation.snapshot);
         }
+        let gone: Vec<ConversationId> = before.conversations.keys().cloned().collect();
         let after = change(before);
+        for id in gone.iter().filter(|id| !after.conversations.contains_key(*id)) {
+            self.conversations.remove(id);
+        }
+        if let Ok(customer) = customer_id(thread) {
+            self.customers.insert(customer, thread.clone());
+        }
         for (id, conversation) in &after.conversations {
             self.shelves.put(&conversation.snapshot);
             if !self.conversations.contains_key(id) {
@@ -192,6 +242,9 @@ impl Board {
         }
         if row.conversations.is_empty() {
             self.threads.remove(&thread);
+            if let Ok(customer) = customer_id(&thread) {
+                self.customers.remove(&customer);
+            }
         }
     }
 
@@ -209,17 +262,50 @@ impl Board {
         Ok(gone.iter().map(|(id, company)| conversation_change(id, company)).collect())
     }
 
+    fn customer_known(&mut self, record: CustomerRecord) -> Vec<Change> {
+        let bound = self.bounds.profiles_max;
+        let (thread, is_new) = match record {
+            CustomerRecord::Profile(profile) => {
+                (profile.thread.clone(), self.people.learn(profile, bound))
+            }
+            CustomerRecord::Merged(merge) => (merge.thread.clone(), self.kin.tie(merge, bound)),
+        };
+        if is_new { self.shown_of(&thread) } else { Vec::new() }
+    }
+
+    /// A customer's tombstone: their profile was erased, or they are their own again.
+    fn forget_customer(&mut self, record: &Record) -> Result<Vec<Change>, Unreadable> {
+        let key = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
+        let forgotten = match key.and_then(CustomerKey::parse).ok_or(Unreadable)? {
+            CustomerKey::Profile(customer) => self.people.forget(&customer),
+            CustomerKey::Merged(customer) => self.kin.untie(&customer),
+        };
+        Ok(forgotten.map(|thread| self.shown_of(&thread)).unwrap_or_default())
+    }
+
+    /// Whatever shows a thread's person: conversations, also of those they were merged into, and offers.
+    fn shown_of(&self, thread: &Thread) -> Vec<Change> {
+        let home = self.kin.home_of(thread);
+        let threads = [Some(thread), Some(home).filter(|home| *home != thread)];
+        let rows = threads.into_iter().flatten().filter_map(|thread| self.threads.get(thread));
+        let conversations = rows.flat_map(|row| row.conversations.values());
+        let conversations = conversations.map(|row| {
+            conversation_change(&row.snapshot.conversation_id, &row.snapshot.company_id)
+        });
+        let offered = self
+            .agents
+            .values()
+            .filter(|agent| agent.offer.as_ref().is_some_and(|offer| offer.thread == *thread));
+        conversations.chain(offered.map(agent_change)).collect()
+    }
+
     fn agent_changed(&mut self, agent: AgentSnapshot) -> Vec<Change> {
         let key = (agent.company_id.clone(), agent.agent_id.clone());
         let held = self.agents.get(&key);
         if held.is_some_and(|held| *held == agent || held.as_of_at > agent.as_of_at) {
             return Vec::new();
         }
-        let change = Change {
-            kind: ChangeKind::Agent,
-            id: agent.agent_id.as_str().to_owned(),
-            company_id: Some(agent.company_id.clone()),
-        };
+        let change = agent_change(&agent);
         self.agents.insert(key, agent);
         vec![change]
     }
@@ -263,6 +349,14 @@ fn conversation_change(id: &ConversationId, company: &CompanyId) -> Change {
         kind: ChangeKind::Conversation,
         id: id.as_str().to_owned(),
         company_id: Some(company.clone()),
+    }
+}
+
+fn agent_change(agent: &AgentSnapshot) -> Change {
+    Change {
+        kind: ChangeKind::Agent,
+        id: agent.agent_id.as_str().to_owned(),
+        company_id: Some(agent.company_id.clone()),
     }
 }
 

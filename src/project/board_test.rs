@@ -11,6 +11,8 @@ use super::{Bounds, ChangeKind, Cursor, Filter, Look, Views};
 use crate::broker::NextOffsets;
 use crate::broker::record::{Headers, Record};
 use crate::domain::command::{CommandResult, Refusal};
+use crate::domain::customer::{CustomerProfile, CustomerRecord, PLACEHOLDER_NAME, Profile};
+use crate::domain::derive::customer_id;
 use crate::domain::fact::{ConversationSnapshot, FactBody, Status};
 use crate::domain::id::{AgentId, CommandId, CompanyId, ConversationId, OfferId};
 use crate::domain::routing::{AgentSnapshot, OfferSnapshot};
@@ -43,6 +45,40 @@ fn result(id: &str, refusal: Option<Refusal>) -> Record {
         decided_at: Timestamp::from_ms(7),
     };
     record(Topic::CommandResults, id, &result)
+}
+
+fn profile(thread: &Thread, name: &str) -> Record {
+    let customer_id = customer_id(thread).unwrap();
+    let key = customer_id.as_str().to_owned();
+    let value = CustomerRecord::Profile(CustomerProfile {
+        customer_id,
+        thread: thread.clone(),
+        fetched_at: Timestamp::from_ms(9),
+        profile: Profile { name: Some(name.to_owned()), ..Profile::default() },
+    });
+    record(Topic::Customers, &key, &value)
+}
+
+/// Ana, with an offer of the person 9001 on her banner.
+fn offered() -> AgentSnapshot {
+    AgentSnapshot {
+        company_id: CompanyId::parse("default").unwrap(),
+        agent_id: AgentId::parse("ana").unwrap(),
+        logged_in: true,
+        available: true,
+        away: false,
+        paused_until_next: false,
+        held: Vec::new(),
+        offer: Some(OfferSnapshot {
+            offer_id: OfferId::parse("of-1").unwrap(),
+            thread: thread("9001"),
+            conversation_id: ConversationId::parse(CONVERSATION).unwrap(),
+            customer_name: "Maria".to_owned(),
+            preview: "hello".to_owned(),
+            expires_at: Timestamp::from_ms(30_000),
+        }),
+        as_of_at: Timestamp::from_ms(5),
+    }
 }
 
 /// Conversation `n` of a person of its own, newest item at `at`.
@@ -140,27 +176,49 @@ fn a_record_that_does_not_read_is_counted_and_passed_over() {
     assert!(views.command(&CommandId::parse("cmd-1").unwrap()).is_some());
 }
 
+// Holds: R-8
+#[test]
+fn a_name_is_shown_everywhere_once_it_is_known_and_whoever_looks_is_told() {
+    let views = Views::default();
+    let unnamed = ConversationSnapshot {
+        display_name: PLACEHOLDER_NAME.to_owned(),
+        ..conversation(1, Status::New, None, 5)
+    };
+    put(&views, &unnamed);
+    apply(&views, record(Topic::Agents, "default:ana", &offered()));
+    let shown = |views: &Views| {
+        let listed = views.conversations(&Filter::default(), None, 9).conversations;
+        let one = views.conversation(&unnamed.conversation_id, LOOK).unwrap();
+        assert_eq!(one.conversation, listed[0]);
+        assert_eq!(one.customer.display_name, listed[0].display_name);
+        let offer = views.offers(None, None, Timestamp::from_ms(1)).remove(0).offer;
+        (listed[0].display_name.clone(), offer.customer_name)
+    };
+    let before = shown(&views);
+    assert_eq!(before.0, "Instagram user", "R-8");
+
+    let mut changes = views.changes();
+    let thread = unnamed.thread.clone();
+    let offered = views.offers(None, None, Timestamp::from_ms(1)).remove(0).offer.thread;
+    for thread in [thread, offered] {
+        apply(&views, profile(&thread, "Kim"));
+    }
+    assert_eq!(shown(&views), ("Kim".to_owned(), "Kim".to_owned()));
+    let told: Vec<ChangeKind> =
+        std::iter::from_fn(|| changes.try_recv().ok()).map(|change| change.kind).collect();
+    assert_eq!(told, [ChangeKind::Conversation, ChangeKind::Agent]);
+    apply(&views, profile(&unnamed.thread, "Kim"));
+    assert!(changes.try_recv().is_err(), "read twice, told once");
+
+    let key = customer_id(&unnamed.thread).unwrap();
+    apply(&views, Record { value: None, ..record(Topic::Customers, key.as_str(), &()) });
+    assert_eq!(shown(&views).0, before.0, "a tombstone takes the name away");
+}
+
 #[test]
 fn an_offer_is_shown_while_it_can_be_accepted() {
     let views = Views::default();
-    let agent = AgentSnapshot {
-        company_id: CompanyId::parse("default").unwrap(),
-        agent_id: AgentId::parse("ana").unwrap(),
-        logged_in: true,
-        available: true,
-        away: false,
-        paused_until_next: false,
-        held: Vec::new(),
-        offer: Some(OfferSnapshot {
-            offer_id: OfferId::parse("of-1").unwrap(),
-            thread: thread("9001"),
-            conversation_id: ConversationId::parse(CONVERSATION).unwrap(),
-            customer_name: "Maria".to_owned(),
-            preview: "hello".to_owned(),
-            expires_at: Timestamp::from_ms(30_000),
-        }),
-        as_of_at: Timestamp::from_ms(5),
-    };
+    let agent = offered();
     apply(&views, record(Topic::Agents, "default:ana", &agent));
     let older = AgentSnapshot { offer: None, as_of_at: Timestamp::from_ms(4), ..agent.clone() };
     apply(&views, record(Topic::Agents, "default:ana", &older));

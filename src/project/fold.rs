@@ -6,14 +6,12 @@
 
 use std::collections::VecDeque;
 
+use crate::domain::customer::PLACEHOLDER_NAME;
 use crate::domain::event::Direction;
 use crate::domain::fact::{ConversationSnapshot, Fact, FactBody, Initiator, Item, Status};
 use crate::domain::id::{AgentId, ConversationId, InboxId, ItemId, MessageId, SendId};
 use crate::project::row::{ConversationRow, EntryRow, EntryRowBody, ItemRow, Part, ThreadRow};
 use crate::project::said::said;
-
-/// Shown until the profile is known.
-const PLACEHOLDER_NAME: &str = "Instagram user";
 
 /// The inbox of a conversation no fact has named one for.
 const NO_INBOX: &str = "unknown";

@@ -2,8 +2,10 @@
 
 use proptest::prelude::*;
 
+use super::CustomerView;
 use super::fixture_test::{CONVERSATION, fact, item, mid, snapshot};
 use super::fold::{fold, fold_snapshot};
+use super::people::People;
 use super::row::ThreadRow;
 use super::shown::{Look, shown};
 use super::{ConversationDetail, Delivery, Entry, EntryBody, ItemEntry, StoryState};
@@ -14,6 +16,12 @@ use crate::domain::outbound::FailureCode;
 use crate::domain::routing::AssignReason;
 use crate::domain::time::{DAY_MS, Timestamp};
 
+/// Somebody called Maria.
+fn customer() -> CustomerView {
+    let snapshot = snapshot(CONVERSATION, 0);
+    People::default().shown(snapshot.customer_id, &[], &snapshot.display_name)
+}
+
 /// The bodies as facts 1, 2, 3, …, folded from nothing.
 fn folded(bodies: Vec<FactBody>) -> ThreadRow {
     let facts = (1..).zip(bodies).map(|(number, body)| fact(number, body));
@@ -22,7 +30,7 @@ fn folded(bodies: Vec<FactBody>) -> ThreadRow {
 
 fn look_at(row: &ThreadRow, now_ms: u64) -> ConversationDetail {
     let look = Look { now: Timestamp::from_ms(now_ms), show_reactions: true };
-    shown(&row.conversations[CONVERSATION], row.read_up_to_at, look)
+    shown(&row.conversations[CONVERSATION], customer(), row.read_up_to_at, look)
 }
 
 fn items(detail: &ConversationDetail) -> Vec<&ItemEntry> {
@@ -139,7 +147,7 @@ fn a_reaction_is_shown_as_a_heart_and_keeps_its_emoji() {
     }
 
     fn shown_with(row: &ThreadRow, look: Look) -> ConversationDetail {
-        shown(&row.conversations[CONVERSATION], row.read_up_to_at, look)
+        shown(&row.conversations[CONVERSATION], customer(), row.read_up_to_at, look)
     }
 }
 

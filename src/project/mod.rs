@@ -7,9 +7,11 @@
 //! |-------------------|----------------------------------------------------------------|
 //! | `timeline`        | the entries of a conversation, by the thread's fact numbers     |
 //! | `conversations`   | its snapshot; a tombstone forgets the thread                    |
+//! | `customers`       | the names and profiles shown; a tombstone forgets one           |
 //! | `agents`          | agents and the offers on their banners                          |
 //! | `command.results` | what became of a command, and whoever waits for it is told      |
 //!
+//! Settings are folded beside the views, for every stage: [`Follower`].
 //! Routing's decisions come back as `contact.*` facts, so they need no reading of their own.
 
 mod view;
@@ -18,8 +20,11 @@ mod said;
 mod fold;
 mod shown;
 mod shelf;
+mod people;
+mod kin;
 mod board;
 mod views;
+mod settings;
 
 #[cfg(test)]
 mod fixture_test;
@@ -29,10 +34,12 @@ mod fold_test;
 mod board_test;
 
 pub use board::{Bounds, TOPICS};
+pub use settings::Follower;
 pub use shelf::{Cursor, Filter, Page};
 pub use shown::Look;
 pub use view::{
-    Change, ChangeKind, ConversationDetail, Delivery, Entry, EntryBody, EventEntry, ItemEntry,
-    OfferView, Place, ShownReaction, ShownStory, StoryState,
+    Change, ChangeKind, ConversationDetail, CustomerDetail, CustomerPlace, CustomerView, Delivery,
+    Entry, EntryBody, EventEntry, ItemEntry, NameSource, OfferView, Place, ShownReaction,
+    ShownStory, StoryState,
 };
 pub use views::Views;

@@ -3,12 +3,13 @@
 //! Expiry is checked on read: a story is gone the moment its day is over, whether or not a fact says so yet.
 
 use crate::domain::event::{ContentKind, Direction};
+use crate::domain::fact::ConversationSnapshot;
 use crate::domain::outbound::FailureCode;
 use crate::domain::time::Timestamp;
 use crate::project::row::{ConversationRow, EntryRow, EntryRowBody, ItemRow, Part, Parts};
 use crate::project::view::{
-    ConversationDetail, Delivery, Entry, EntryBody, EventEntry, ItemEntry, ShownReaction,
-    ShownStory, StoryState,
+    ConversationDetail, CustomerView, Delivery, Entry, EntryBody, EventEntry, ItemEntry,
+    ShownReaction, ShownStory, StoryState,
 };
 
 ///
@@ -32,16 +33,21 @@ pub struct Look {
 /// A conversation as it is to be shown.
 pub(crate) fn shown(
     row: &ConversationRow,
+    customer: CustomerView,
     read_up_to_at: Option<Timestamp>,
     look: Look,
 ) -> ConversationDetail {
+    let conversation = ConversationSnapshot {
+        display_name: customer.display_name.clone(),
+        ..row.snapshot.clone()
+    };
     let last_outbound = row.entries.iter().rev().find(|entry| is_outbound(entry));
     let read = last_outbound.is_some_and(|last| {
         delivery_of(last) == Some(Delivery::Sent)
             && read_up_to_at.is_some_and(|up_to| up_to >= last.occurred_at)
     });
     let read_number = last_outbound.filter(|_| read).map(|last| last.number);
-    let name = &row.snapshot.display_name;
+    let name = &conversation.display_name;
     let show = |entry: &EntryRow| Entry {
         number: entry.number,
         occurred_at: entry.occurred_at,
@@ -57,12 +63,8 @@ pub(crate) fn shown(
             }),
         },
     };
-    ConversationDetail {
-        conversation: row.snapshot.clone(),
-        items: row.entries.iter().map(show).collect(),
-        omitted: row.omitted,
-        read,
-    }
+    let items = row.entries.iter().map(show).collect();
+    ConversationDetail { conversation, customer, items, omitted: row.omitted, read }
 }
 
 fn shown_item(item: &ItemRow, name: &str, read: bool, look: Look) -> ItemEntry {

@@ -5,7 +5,9 @@ use serde::Serialize;
 
 use crate::domain::event::{Attachment, ContentKind, Direction};
 use crate::domain::fact::ConversationSnapshot;
-use crate::domain::id::{AgentId, CompanyId, ItemId, MessageId};
+use crate::domain::id::{
+    AccountId, AgentId, CompanyId, ConversationId, CustomerId, ItemId, MessageId,
+};
 use crate::domain::outbound::FailureCode;
 use crate::domain::routing::OfferSnapshot;
 use crate::domain::thread::Thread;
@@ -16,12 +18,59 @@ use crate::domain::time::Timestamp;
 pub struct ConversationDetail {
     /// The conversation as it stands.
     pub conversation: ConversationSnapshot,
+    /// Who writes.
+    pub customer: CustomerView,
     /// Its timeline, oldest first.
     pub items: Vec<Entry>,
     /// Entries older than the first shown here, no longer kept in the view.
     pub omitted: u64,
     /// The customer has seen the last outbound message.
     pub read: bool,
+}
+
+/// A customer as their Instagram account says; what it did not say is absent. Source: desk rules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct CustomerView {
+    /// The customer.
+    pub customer_id: CustomerId,
+    /// The name to show.
+    pub display_name: String,
+    /// Where that name is from.
+    pub name_source: NameSource,
+    /// Has the badge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verified: Option<bool>,
+    /// How many follow the customer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follower_count: Option<u64>,
+    /// Our accounts that follow the customer, among those the customer has written to.
+    pub followed_by_accounts: Vec<AccountId>,
+    /// Our accounts that the customer follows, among those the customer has written to.
+    pub follows_accounts: Vec<AccountId>,
+    /// When Instagram was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fetched_at: Option<Timestamp>,
+}
+
+/// A customer with their conversations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct CustomerDetail {
+    /// Who.
+    pub customer: CustomerView,
+    /// Customers whose profiles go on here; their ids answer with a redirect.
+    pub merged: Vec<CustomerId>,
+    /// Of all their threads, newest item first.
+    pub conversations: Vec<ConversationSnapshot>,
+}
+
+/// Where a name is from. Source: desk rule R-8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NameSource {
+    /// Nobody said one.
+    Placeholder,
+    /// The Instagram account.
+    Instagram,
 }
 
 /// One line of a timeline.
@@ -179,6 +228,21 @@ pub struct Place {
     pub thread: Thread,
     /// Whose agents.
     pub company_id: CompanyId,
+}
+
+/// Where a customer belongs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomerPlace {
+    /// Their own thread.
+    pub thread: Thread,
+    /// Whose agents; `None` without a conversation.
+    pub company_id: Option<CompanyId>,
+    /// Their own newest conversation.
+    pub conversation_id: Option<ConversationId>,
+    /// As whom they go on, when they were merged.
+    pub moved_to: Option<CustomerId>,
+    /// Every thread that is theirs, their own first.
+    pub threads: Vec<Thread>,
 }
 
 /// A notice that a view changed; what it says now is to be read again.

@@ -11,13 +11,17 @@ use tokio::sync::{broadcast, oneshot};
 use crate::broker::NextOffsets;
 use crate::broker::record::Record;
 use crate::domain::command::CommandResult;
-use crate::domain::id::{AgentId, CommandId, CompanyId, ConversationId};
+use crate::domain::customer::PLACEHOLDER_NAME;
+use crate::domain::derive::customer_id;
+use crate::domain::id::{AgentId, CommandId, CompanyId, ConversationId, CustomerId};
 use crate::domain::routing::AgentSnapshot;
 use crate::domain::time::Timestamp;
 use crate::project::board::{Board, Bounds};
 use crate::project::shelf::{Cursor, Filter, Page};
 use crate::project::shown::{Look, shown};
-use crate::project::view::{Change, ChangeKind, ConversationDetail, OfferView, Place};
+use crate::project::view::{
+    Change, ChangeKind, ConversationDetail, CustomerDetail, CustomerPlace, OfferView, Place,
+};
 
 /// All views. Clones see the same.
 #[derive(Debug, Clone)]
@@ -87,7 +91,42 @@ impl Views {
     pub fn conversation(&self, id: &ConversationId, look: Look) -> Option<ConversationDetail> {
         let board = self.read();
         let (_, thread) = board.thread_of(id)?;
-        Some(shown(thread.conversations.get(id)?, thread.read_up_to_at, look))
+        let row = thread.conversations.get(id)?;
+        Some(shown(row, board.customer_of(&row.snapshot), thread.read_up_to_at, look))
+    }
+
+    /// Where a customer belongs, and whether their profile goes on elsewhere.
+    #[must_use]
+    pub fn customer_place(&self, id: &CustomerId) -> Option<CustomerPlace> {
+        let board = self.read();
+        let thread = board.thread_of_customer(id)?;
+        let (home, family) = board.family_of(thread);
+        let newest = board.conversations_of(thread);
+        let newest = newest.first();
+        Some(CustomerPlace {
+            thread: thread.clone(),
+            company_id: newest.map(|snapshot| snapshot.company_id.clone()),
+            conversation_id: newest.map(|snapshot| snapshot.conversation_id.clone()),
+            moved_to: customer_id(home).ok().filter(|_| home != thread),
+            threads: if home == thread { family } else { vec![thread.clone()] },
+        })
+    }
+
+    /// A customer with all their threads' conversations; `None` also where their profile goes on elsewhere.
+    #[must_use]
+    pub fn customer(&self, id: &CustomerId) -> Option<CustomerDetail> {
+        let board = self.read();
+        let thread = board.thread_of_customer(id)?;
+        let (home, family) = board.family_of(thread);
+        if home != thread {
+            return None;
+        }
+        let all = family.iter().flat_map(|thread| board.conversations_of(thread));
+        let mut conversations: Vec<_> = all.map(|snapshot| board.people.named(snapshot)).collect();
+        conversations.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.last_item_at));
+        let merged = family.iter().skip(1).filter_map(|guest| customer_id(guest).ok()).collect();
+        let customer = board.people.shown(id.clone(), &family, PLACEHOLDER_NAME);
+        Some(CustomerDetail { customer, merged, conversations })
     }
 
     /// At most `limit` conversations that fit, newest item first, after `cursor`.
@@ -126,8 +165,12 @@ impl Views {
     ) -> Vec<OfferView> {
         let agents = self.agents(company).into_iter();
         let wanted = agents.filter(|held| agent.is_none_or(|id| *id == held.agent_id));
+        let board = self.read();
         let offers = wanted.filter_map(|held| {
-            let offer = held.offer.filter(|offer| now <= offer.expires_at)?;
+            let mut offer = held.offer.filter(|offer| now <= offer.expires_at)?;
+            if let Some(name) = board.people.name_of(&offer.thread) {
+                name.clone_into(&mut offer.customer_name);
+            }
             Some(OfferView { company_id: held.company_id, agent_id: held.agent_id, offer })
         });
         offers.collect()

@@ -24,6 +24,8 @@ pub struct Reconciliation {
     pub agreed: usize,
     /// Older lines the desk no longer keeps; what is missing from such a thread is not held against it.
     pub omitted: u64,
+    /// Replies that never went out and were put to the agent: nobody could know, so nobody repeated them.
+    pub put_to_agents: usize,
     /// Everything that is not as the books say.
     pub differences: Vec<Difference>,
 }
@@ -64,7 +66,7 @@ pub enum Wrong {
     NeverWritten,
     /// One reply went out twice.
     SentTwice,
-    /// A reply the desk took never went out, and is not shown as failed.
+    /// A reply the desk took never went out, and is neither shown as failed nor put to the agent as unknown.
     NeverSent,
     /// The desk's answer is not of the expected shape.
     Unreadable,
@@ -87,7 +89,7 @@ impl Wrong {
             Self::NotShownAsSent => "taken by Instagram, but not shown as sent",
             Self::NeverWritten => "in the timeline, but never written",
             Self::SentTwice => "sent twice to the person",
-            Self::NeverSent => "asked for, but neither sent nor shown as failed",
+            Self::NeverSent => "asked for, but neither sent nor shown as failed or unknown",
             Self::Unreadable => "not readable",
         }
     }
@@ -116,6 +118,23 @@ impl Shown<'_> {
     }
 }
 
+/// What the desk tells its agent about a reply that Instagram does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Failed,
+    Unknown,
+}
+
+impl Told {
+    fn of(state: &str) -> Option<Self> {
+        match state {
+            "failed" => Some(Self::Failed),
+            "unknown" => Some(Self::Unknown),
+            _ => None,
+        }
+    }
+}
+
 impl Ledger {
     /// Compares the books with the answers of `GET /v1/conversations/{id}`, all of them.
     #[must_use]
@@ -123,7 +142,7 @@ impl Ledger {
         let mut found =
             Reconciliation { conversations: conversations.len(), ..Reconciliation::default() };
         let mut by_mid: BTreeMap<&str, Vec<Shown<'_>>> = BTreeMap::new();
-        let mut failed: BTreeSet<&str> = BTreeSet::new();
+        let mut told: BTreeMap<&str, Told> = BTreeMap::new();
         let mut shortened: BTreeSet<(&str, &str)> = BTreeSet::new();
         for answer in conversations {
             let Some(items) = read(answer) else {
@@ -137,11 +156,11 @@ impl Ledger {
             }
             for shown in items.into_iter().filter(|shown| shown.word("entry") != Some("event")) {
                 found.items += 1;
-                if shown.word("state") == Some("failed")
+                if let Some(state) = shown.word("state").and_then(Told::of)
                     && let Some(text) = shown.item.get("text").and_then(Value::as_str)
                     && let Some(reference) = reference_of(text)
                 {
-                    failed.insert(reference);
+                    told.insert(reference, state);
                 }
                 if let Some(mid) = shown.item.get("mid").and_then(Value::as_str) {
                     by_mid.entry(mid).or_default().push(shown);
@@ -164,19 +183,23 @@ impl Ledger {
                 found.note(Wrong::NeverWritten, tail(mid));
             }
         }
-        self.compare_replies(&failed, &mut found);
+        self.compare_replies(&told, &mut found);
         found.differences.sort();
         found
     }
 
-    fn compare_replies(&self, failed: &BTreeSet<&str>, found: &mut Reconciliation) {
+    fn compare_replies(&self, told: &BTreeMap<&str, Told>, found: &mut Reconciliation) {
         for (reference, asked) in &self.asked {
             if asked.taken > 1 {
                 found.note(Wrong::SentTwice, reference);
             }
-            let explained = asked.not_taken || failed.contains(reference.as_str());
-            if asked.taken == 0 && !explained {
-                found.note(Wrong::NeverSent, reference);
+            if asked.taken > 0 || asked.not_taken {
+                continue;
+            }
+            match told.get(reference.as_str()) {
+                Some(Told::Failed) => (),
+                Some(Told::Unknown) => found.put_to_agents += 1,
+                None => found.note(Wrong::NeverSent, reference),
             }
         }
     }

@@ -178,7 +178,7 @@ fn a_reply_that_went_out_twice_is_listed_although_each_is_shown() {
 }
 
 #[test]
-fn a_reply_that_never_went_out_is_listed_unless_refused_or_shown_as_failed() {
+fn a_reply_that_never_went_out_is_listed_unless_refused_or_put_before_the_agent() {
     let mut ledger = books();
     ledger.asked("#ana-2");
     check(&ledger, &[answer(PERSON, &right())], &[(Wrong::NeverSent, "#ana-2")]);
@@ -186,6 +186,15 @@ fn a_reply_that_never_went_out_is_listed_unless_refused_or_shown_as_failed() {
     let mut items = right();
     items.push(json!({"direction": "outbound", "text": "sorry #ana-2", "state": "failed"}));
     check(&ledger, &[answer(PERSON, &items)], &[]);
+
+    let mut items = right();
+    items.push(json!({"direction": "outbound", "text": "sorry #ana-2", "state": "unknown"}));
+    let found = ledger.reconcile(&[answer(PERSON, &items)]);
+    assert_eq!((found.put_to_agents, found.agrees()), (1, true), "{found:?}");
+
+    items.pop();
+    items.push(json!({"direction": "outbound", "text": "sorry #ana-2", "state": "queued"}));
+    check(&ledger, &[answer(PERSON, &items)], &[(Wrong::NeverSent, "#ana-2")]);
 
     ledger.ask_not_taken("#ana-2");
     check(&ledger, &[answer(PERSON, &right())], &[]);

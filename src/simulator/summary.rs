@@ -78,6 +78,13 @@ fn verdict(f: &mut fmt::Formatter<'_>, found: &Reconciliation) -> fmt::Result {
         "timelines: {} conversations, {} items; {} messages agree item by item",
         found.conversations, found.items, found.agreed
     )?;
+    if found.put_to_agents > 0 {
+        writeln!(
+            f,
+            "replies whose outcome nobody could know, put to the agent instead of repeated: {}",
+            found.put_to_agents
+        )?;
+    }
     if found.agrees() {
         return write!(f, "no message lost, none shown twice, none sent twice");
     }

@@ -7,7 +7,7 @@
 //! `len` counts what follows the check; a missing key or value has the length `u32::MAX`. The layout is persisted:
 //! a change of it is a new number in `manifest`.
 
-use crate::broker::record::{Headers, Output, Record};
+use crate::broker::record::{Headers, Output, Record, header_name};
 use crate::domain::time::Timestamp;
 use crate::topics::Topic;
 
@@ -92,7 +92,7 @@ fn parse(mut wire: Wire<'_>, topic: Topic, partition: u32) -> Option<Record> {
     let (key, value) = (optional(&mut wire)?, optional(&mut wire)?);
     let mut headers = Headers::default();
     for _ in 0..wire.u32()? {
-        let name = wire.text()?.to_owned();
+        let name = header_name(wire.text()?);
         headers.0.push((name, wire.bytes()?.to_vec()));
     }
     Some(Record { topic, partition, offset, timestamp, key, value, headers })
@@ -122,13 +122,16 @@ pub(super) fn skip(bytes: &[u8]) -> Next<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use proptest::prelude::*;
 
     use super::*;
 
     fn record() -> impl Strategy<Value = Record> {
         let bytes = || proptest::collection::vec(any::<u8>(), 0..40);
-        let headers = proptest::collection::vec(("[a-z_]{0,9}", bytes()), 0..4);
+        let name = "[a-z_]{0,9}".prop_map(Cow::Owned);
+        let headers = proptest::collection::vec((name, bytes()), 0..4);
         let parts = (proptest::option::of(bytes()), proptest::option::of(bytes()), headers);
         (any::<u64>(), any::<u64>(), parts).prop_map(|(offset, at, (key, value, headers))| Record {
             topic: Topic::Timeline,

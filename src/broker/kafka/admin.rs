@@ -17,9 +17,12 @@ use super::error::{from_code, from_kafka};
 use super::wait::wait_for;
 use super::{ANSWER_WITHIN, KafkaBroker};
 use crate::broker::{Change, Difference, Error, TopicChange, TopicDifference};
+use crate::clock::Stopwatch;
 use crate::topics::{Cleanup, Topic, catalogue};
 
 const CHANGE_WITHIN: Duration = Duration::from_secs(30);
+/// Pause between two looks at topics that were just created.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A topic as it should be in this cluster. Pure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +69,12 @@ pub(super) fn apply(broker: &KafkaBroker) -> Result<Vec<TopicChange>, Error> {
     let admin = client(broker)?;
     let survey = survey(broker, &admin)?;
     let mut changes = Vec::new();
+    let mut created = Vec::new();
     for topic in Topic::ALL {
         let wanted = wanted(broker, topic, survey.brokers);
+        if !survey.topics.contains_key(&wanted.name) {
+            created.push((wanted.name.clone(), wanted.partitions));
+        }
         let done = match survey.topics.get(&wanted.name) {
             None => vec![create(&admin, &wanted)?],
             Some(found) => adjust(&admin, &wanted, found)?,
@@ -79,7 +86,32 @@ pub(super) fn apply(broker: &KafkaBroker) -> Result<Vec<TopicChange>, Error> {
             change,
         }));
     }
+    wait_until_led(&admin, &created)?;
     Ok(changes)
+}
+
+/// Waits until every partition of the topics `created` has a leader: whoever is told that they exist may use them.
+fn wait_until_led(admin: &AdminClient<Quiet>, created: &[(String, u32)]) -> Result<(), Error> {
+    let since = Stopwatch::start();
+    while !created.is_empty() {
+        let metadata =
+            admin.inner().fetch_metadata(None, ANSWER_WITHIN).map_err(|e| from_kafka(&e))?;
+        let is_led = |(name, partitions): &(String, u32)| {
+            let found = metadata.topics().iter().find(|found| found.name() == name);
+            let led = found.map_or(0, |found| {
+                found.partitions().iter().filter(|one| one.leader() >= 0).count()
+            });
+            u32::try_from(led) == Ok(*partitions)
+        };
+        if created.iter().all(is_led) {
+            break;
+        }
+        if since.elapsed() > CHANGE_WITHIN {
+            return Err(Error::Retriable("new topics have no leaders yet".to_owned()));
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    Ok(())
 }
 
 fn client(broker: &KafkaBroker) -> Result<AdminClient<Quiet>, Error> {
@@ -166,8 +198,13 @@ fn wanted(broker: &KafkaBroker, topic: Topic, brokers: u16) -> Wanted {
             set("cleanup.policy", "compact".to_owned());
         }
     }
-    if matches!(topic, Topic::ConversationChangelog | Topic::RouteChangelog | Topic::SendChangelog)
-    {
+    if matches!(
+        topic,
+        Topic::ConversationChangelog
+            | Topic::RouteChangelog
+            | Topic::SendChangelog
+            | Topic::ProfileChangelog
+    ) {
         // A restore reads what compaction has not reached yet: keep that small.
         set("min.cleanable.dirty.ratio", "0.2".to_owned());
     }

@@ -10,6 +10,7 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message};
@@ -19,6 +20,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::oneshot;
 
+use super::complaints;
 use super::error::{from_code, from_kafka};
 use crate::broker::Error;
 use crate::clock::Stopwatch;
@@ -33,8 +35,16 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(super) struct Quiet;
 
 impl ClientContext for Quiet {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        complaints::log(level, facility, message);
+    }
+
     fn error(&self, error: KafkaError, _reason: &str) {
-        tracing::warn!(kafka.error = %error, "a Kafka client reports an error");
+        // The end of a partition is what a reader waits for, not a fault.
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
+            return;
+        }
+        complaints::tell("reader", &error);
     }
     fn stats(&self, _: Statistics) {}
 }
@@ -95,8 +105,12 @@ impl Member {
 }
 
 impl ClientContext for Member {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        complaints::log(level, facility, message);
+    }
+
     fn error(&self, error: KafkaError, _reason: &str) {
-        tracing::warn!(kafka.error = %error, "a Kafka consumer reports an error");
+        complaints::tell("consumer", &error);
     }
 
     fn stats(&self, statistics: Statistics) {
@@ -176,8 +190,12 @@ impl Deliveries {
 }
 
 impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        complaints::log(level, facility, message);
+    }
+
     fn error(&self, error: KafkaError, _reason: &str) {
-        tracing::warn!(kafka.error = %error, "a Kafka producer reports an error");
+        complaints::tell("producer", &error);
     }
     fn stats(&self, _: Statistics) {}
 }
@@ -209,8 +227,12 @@ pub(super) type Ack = oneshot::Sender<Result<(), Error>>;
 pub(super) struct Acks;
 
 impl ClientContext for Acks {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        complaints::log(level, facility, message);
+    }
+
     fn error(&self, error: KafkaError, _reason: &str) {
-        tracing::warn!(kafka.error = %error, "a Kafka producer reports an error");
+        complaints::tell("producer", &error);
     }
     fn stats(&self, _: Statistics) {}
 }

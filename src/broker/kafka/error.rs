@@ -54,10 +54,7 @@ pub(super) fn from_code(code: Code) -> Error {
         Error::QueueFull
     } else if is_outside(code) {
         Error::Fatal(text)
-    } else if matches!(
-        code,
-        Code::UnknownTopic | Code::UnknownPartition | Code::UnknownTopicOrPartition
-    ) {
+    } else if matches!(code, Code::UnknownTopic | Code::UnknownTopicOrPartition) {
         Error::Topics(text)
     } else if is_abortable(code) {
         Error::Abortable(text)
@@ -101,7 +98,9 @@ const fn is_abortable(code: Code) -> bool {
 const fn is_passing(code: Code) -> bool {
     matches!(
         code,
-        Code::OperationTimedOut
+        // Of a topic made a moment ago: the client's picture of the cluster is older than the topic.
+        Code::UnknownPartition
+            | Code::OperationTimedOut
             | Code::TimedOutQueue
             | Code::RequestTimedOut
             | Code::BrokerTransportFailure

@@ -8,6 +8,7 @@
 
 mod settings;
 mod error;
+mod complaints;
 mod context;
 mod wire;
 mod wait;

@@ -8,7 +8,7 @@ use rdkafka::message::{
 use rdkafka::producer::BaseRecord;
 use rdkafka::util::IntoOpaque;
 
-use crate::broker::record::{Headers, Output, Record};
+use crate::broker::record::{Headers, Output, Record, header_name};
 use crate::domain::time::Timestamp;
 use crate::topics::Topic;
 
@@ -39,7 +39,7 @@ pub(super) fn record(
 fn headers(found: &BorrowedHeaders) -> Headers {
     let read = catch_unwind(AssertUnwindSafe(|| {
         let one = |header: Header<'_, &[u8]>| {
-            (header.key.to_owned(), header.value.unwrap_or_default().to_vec())
+            (header_name(header.key), header.value.unwrap_or_default().to_vec())
         };
         Headers(found.iter().map(one).collect())
     }));
@@ -59,7 +59,7 @@ pub(super) fn outgoing<'a, D: IntoOpaque>(
     if !output.headers.0.is_empty() {
         let mut headers = OwnedHeaders::new_with_capacity(output.headers.0.len());
         for (key, value) in &output.headers.0 {
-            headers = headers.insert(Header { key, value: Some(value) });
+            headers = headers.insert(Header { key: key.as_ref(), value: Some(value) });
         }
         record.headers = Some(headers);
     }

@@ -1,0 +1,65 @@
+//! Reads whole topics once, from their beginning to where they end now, with a progress bar for whoever watches.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::Error;
+use crate::broker::record::Record;
+use crate::broker::{Broker, NextOffsets, PollBounds};
+use crate::topics::Topic;
+
+const BATCH: PollBounds =
+    PollBounds { records_max: 5_000, bytes_max: 8 << 20, wait: Duration::from_millis(500) };
+
+/// Hands every committed record of `topics` to `each`, in order per partition; stops early when `each` says so.
+///
+/// The bar is on standard error, and only when that is a terminal.
+///
+/// # Errors
+///
+/// The broker's, or what `each` answers.
+pub(super) fn scan(
+    broker: &Broker,
+    topics: &[Topic],
+    mut each: impl FnMut(&Record) -> Result<Scan, Error>,
+) -> Result<(), Error> {
+    let (mut from, mut ends) = (NextOffsets::new(), BTreeMap::new());
+    for &topic in topics {
+        for partition in 0..broker.partitions(topic)? {
+            from.insert((topic, partition), 0);
+            ends.insert((topic, partition), broker.end_offset(topic, partition)?);
+        }
+    }
+    let bar = ProgressBar::new(ends.values().sum());
+    bar.set_style(ProgressStyle::default_bar());
+    let mut reader = broker.reader(&from)?;
+    let mut next = from;
+    loop {
+        let batch = reader.poll(&BATCH)?;
+        for record in &batch.records {
+            match each(record)? {
+                Scan::Continue => (),
+                Scan::Stop => return Ok(()),
+            }
+        }
+        next.extend(batch.next);
+        bar.set_position(next.values().sum());
+        // What is written while we read is not waited for: a busy log has no end.
+        let is_there = ends.iter().all(|(at, end)| next.get(at).is_some_and(|next| next >= end));
+        if batch.at_end || is_there {
+            bar.finish_and_clear();
+            return Ok(());
+        }
+    }
+}
+
+/// Whether to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scan {
+    /// To the next record.
+    Continue,
+    /// Enough was seen.
+    Stop,
+}
