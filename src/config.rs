@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
@@ -19,6 +20,12 @@ use crate::telemetry::LogFormat;
 
 /// Prefix of our environment variables.
 const ENV_PREFIX: &str = "DMSTREAM_";
+
+/// Kafka's own bounds: below a broker's least no member joins, and a member that may be silent for longer than between
+/// two polls is refused.
+const SESSION_TIMEOUT_MS: RangeInclusive<u64> = 1_000..=300_000;
+/// A broker's cap is 15 minutes.
+const TRANSACTION_TIMEOUT_MS: RangeInclusive<u64> = 1_000..=900_000;
 
 /// Everything the program is told at start.
 #[derive(Debug, Clone, Deserialize)]
@@ -37,6 +44,10 @@ pub struct Config {
     pub kafka_replication: Option<u16>,
     /// Overrides the partition count of `topics.yaml` for topics that do not exist yet. `DMSTREAM_PARTITIONS`.
     pub partitions: Option<u32>,
+    /// How long a silent member keeps its lanes: what a dead process costs its peers. `DMSTREAM_KAFKA_SESSION_TIMEOUT_MS`.
+    pub kafka_session_timeout_ms: u64,
+    /// How long a dead process's transaction may hold readers back. `DMSTREAM_KAFKA_TRANSACTION_TIMEOUT_MS`.
+    pub kafka_transaction_timeout_ms: u64,
     /// In front of every topic name. `DMSTREAM_TOPIC_PREFIX`.
     pub topic_prefix: String,
     /// Which instance of the program this is: the stable part of its member names. `DMSTREAM_INSTANCE`.
@@ -131,6 +142,8 @@ impl Default for Config {
             kafka_properties: BTreeMap::new(),
             kafka_replication: None,
             partitions: None,
+            kafka_session_timeout_ms: 45_000,
+            kafka_transaction_timeout_ms: 15_000,
             topic_prefix: "dm.".to_owned(),
             instance: "0".to_owned(),
             roles: Vec::new(),
@@ -157,6 +170,16 @@ pub enum Error {
     /// A value or name is wrong; the text says where it came from.
     #[error("configuration: {0}")]
     Invalid(Box<figment::Error>),
+    /// A timeout is outside its range.
+    #[error("configuration: {name} is {value}; it takes {} to {}", range.start(), range.end())]
+    Timeout {
+        /// Which.
+        name: &'static str,
+        /// What was given.
+        value: u64,
+        /// What it takes.
+        range: RangeInclusive<u64>,
+    },
     /// A setting of a company or account is outside its range.
     #[error("configuration: {place}: {why}")]
     OutOfRange {
@@ -196,8 +219,23 @@ impl Config {
             figment = figment.merge(variable(&name.to_ascii_lowercase(), value));
         }
         let config: Self = figment.extract().map_err(|error| Error::Invalid(Box::new(error)))?;
+        config.check_timeouts()?;
         config.check_settings()?;
         Ok(config)
+    }
+
+    fn check_timeouts(&self) -> Result<(), Error> {
+        let (session, transaction) =
+            (self.kafka_session_timeout_ms, self.kafka_transaction_timeout_ms);
+        for (name, value, range) in [
+            ("kafka_session_timeout_ms", session, SESSION_TIMEOUT_MS),
+            ("kafka_transaction_timeout_ms", transaction, TRANSACTION_TIMEOUT_MS),
+        ] {
+            if !range.contains(&value) {
+                return Err(Error::Timeout { name, value, range });
+            }
+        }
+        Ok(())
     }
 
     /// What companies and accounts choose at first has the ranges of what they choose later.
@@ -268,7 +306,11 @@ impl Config {
 /// secret of digits stays a text.
 fn variable(name: &str, value: String) -> Serialized<Value> {
     let value = match name {
-        "workers" | "partitions" | "kafka_replication" => {
+        "workers"
+        | "partitions"
+        | "kafka_replication"
+        | "kafka_session_timeout_ms"
+        | "kafka_transaction_timeout_ms" => {
             value.parse().map_or_else(|_| Value::from(value), |number: u64| Value::from(number))
         }
         _ => Value::from(value),
@@ -341,6 +383,17 @@ mod tests {
     fn an_unknown_name_is_an_error_that_names_it() {
         let error = read(None, &[("DMSTREAM_LISTN", "x")]).unwrap_err().to_string();
         assert!(error.contains("listn"), "{error}");
+    }
+
+    #[test]
+    fn a_timeout_out_of_range_is_refused_with_its_range() {
+        let read = |ms| read(None, &[("DMSTREAM_KAFKA_SESSION_TIMEOUT_MS", ms)]);
+        assert_eq!(read("6000").unwrap().kafka_session_timeout_ms, 6_000);
+        for ms in ["0", "999", "300001"] {
+            let refused = read(ms).unwrap_err().to_string();
+            assert!(refused.contains("kafka_session_timeout_ms is"), "{refused}");
+            assert!(refused.contains("1000 to 300000"), "{refused}");
+        }
     }
 
     #[test]

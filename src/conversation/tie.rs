@@ -52,7 +52,7 @@ mod tests {
         let mut fact = json!({
             "fact_id": "fa-1", "number": 1, "channel": "INSTAGRAM_DIRECT", "company_id": "default",
             "account_id": "1784", "person_id": "9", "customer_id": "cu-any",
-            "initiator": "customer", "occurred_at": 5, "recorded_at": 6,
+            "initiator": { "initiator": "customer" }, "occurred_at": 5, "recorded_at": 6,
         });
         for (name, value) in body.as_object().unwrap() {
             fact[name] = value.clone();

@@ -218,7 +218,11 @@ impl Board {
             self.conversations.remove(id);
         }
         if let Ok(customer) = customer_id(thread) {
-            self.customers.insert(customer, thread.clone());
+            // Of whom no conversation is left, nothing is known here.
+            match after.conversations.is_empty() {
+                true => self.customers.remove(&customer),
+                false => self.customers.insert(customer, thread.clone()),
+            };
         }
         for (id, conversation) in &after.conversations {
             self.shelves.put(&conversation.snapshot);

@@ -13,7 +13,7 @@ use crate::broker::record::{Headers, Record};
 use crate::domain::command::{CommandResult, Refusal};
 use crate::domain::customer::{CustomerProfile, CustomerRecord, PLACEHOLDER_NAME, Profile};
 use crate::domain::derive::customer_id;
-use crate::domain::fact::{ConversationSnapshot, FactBody, Status};
+use crate::domain::fact::{ConversationSnapshot, Fact, FactBody, Status};
 use crate::domain::id::{AgentId, CommandId, CompanyId, ConversationId, OfferId};
 use crate::domain::routing::{AgentSnapshot, OfferSnapshot};
 use crate::domain::thread::Thread;
@@ -174,6 +174,26 @@ fn a_record_that_does_not_read_is_counted_and_passed_over() {
     views.apply(&[odd, good], &NextOffsets::new());
     assert_eq!(views.unreadable(), 1);
     assert!(views.command(&CommandId::parse("cmd-1").unwrap()).is_some());
+}
+
+// Holds: R-154
+#[test]
+fn of_a_customer_erased_nothing_is_left_in_the_views() {
+    let views = Views::default();
+    let known = conversation(1, Status::New, None, 5);
+    let customer = customer_id(&known.thread).unwrap();
+    put(&views, &known);
+    apply(&views, profile(&known.thread, "Kim"));
+    assert_eq!(views.customer(&customer).unwrap().conversations.len(), 1);
+
+    let erased =
+        Fact { thread: known.thread.clone(), ..fact(9, FactBody::CustomerDeleted { items: 1 }) };
+    apply(&views, record(Topic::Timeline, &known.thread.key(), &erased));
+    apply(&views, Record { value: None, ..record(Topic::Customers, customer.as_str(), &()) });
+    assert_eq!(views.customer(&customer), None);
+    assert_eq!(views.customer_place(&customer), None);
+    assert_eq!(views.conversation(&known.conversation_id, LOOK), None);
+    assert_eq!(views.conversations(&Filter::default(), None, 9).conversations, []);
 }
 
 // Holds: R-8

@@ -28,6 +28,7 @@ pub(crate) fn fold(mut row: ThreadRow, fact: &Fact, entries_max: usize) -> Threa
     if let FactBody::CustomerDeleted { .. } = &fact.body {
         row.conversations.clear();
         row.read_up_to_at = None;
+        return row;
     }
     let Some(id) = &fact.conversation_id else { return row };
     restate(&mut row, id, fact);

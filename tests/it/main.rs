@@ -9,3 +9,10 @@ mod ops;
 mod desk;
 mod round_trip;
 mod rules;
+#[path = "../shop/mod.rs"]
+mod shop;
+mod story;
+mod demo;
+mod bad_input;
+mod bad_calls;
+mod bad_start;

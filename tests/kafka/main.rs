@@ -13,3 +13,11 @@ mod exactly_once;
 mod lanes;
 mod edges;
 mod topics;
+#[path = "../shop/mod.rs"]
+mod shop;
+mod story;
+mod chaos_front;
+mod chaos_fleet;
+mod chaos_load;
+mod chaos_clerk;
+mod chaos;

@@ -15,6 +15,7 @@ mod wait;
 mod names;
 mod session;
 mod lanes;
+mod roll;
 mod transaction;
 mod producer;
 mod reader;

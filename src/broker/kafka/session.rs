@@ -16,6 +16,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::context::{Member, Note};
 use super::error::{from_kafka, pass_over};
 use super::lanes::Lanes;
+use super::roll::Roll;
 use super::transaction::Transaction;
 use super::{KafkaBroker, signed, wire};
 use crate::broker::record::{Output, Record};
@@ -25,6 +26,8 @@ use crate::topics::Topic;
 
 /// How long a member that is closed before it joined may take to join.
 const JOIN_WITHIN: Duration = Duration::from_secs(4);
+/// How long leaving the group may take.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
 /// A member of a group and its transaction. Belongs to one thread.
 pub struct Session {
@@ -34,8 +37,11 @@ pub struct Session {
     broker: KafkaBroker,
     inputs: Vec<(String, Topic)>,
     lanes: Lanes,
+    roll: Roll,
     /// The group has answered at least once.
     joined: bool,
+    /// Lanes have no member: whoever goes leaves the group, so that all are shared out again.
+    leaves: bool,
 }
 
 impl fmt::Debug for Session {
@@ -47,7 +53,7 @@ impl fmt::Debug for Session {
 impl Session {
     pub(super) fn open(broker: &KafkaBroker, spec: &SessionSpec) -> Result<Self, Error> {
         let settings = &broker.shared.settings;
-        check_lanes(broker, &spec.inputs)?;
+        let lanes_count = check_lanes(broker, &spec.inputs)?;
         let named = |topic: &Topic| (broker.shared.names.of(*topic).to_owned(), *topic);
         let inputs: Vec<(String, Topic)> = spec.inputs.iter().map(named).collect();
         let group = format!("{}{}", settings.topic_prefix, spec.group);
@@ -60,17 +66,23 @@ impl Session {
         if let Some((lead, _)) = inputs.first() {
             consumer.subscribe(&[lead.as_str()]).map_err(|error| from_kafka(&error))?;
         }
+        let lead = inputs.first().map_or("", |(name, _)| name.as_str());
+        let roll = Roll::new(&group, lead, lanes_count);
         let (broker, lanes) = (broker.clone(), Lanes::default());
-        Ok(Self { transaction, consumer, broker, inputs, lanes, joined: false })
+        let (joined, leaves) = (false, false);
+        Ok(Self { transaction, consumer, broker, inputs, lanes, roll, joined, leaves })
     }
 
     /// What comes next: a change of lanes before any records. A revoke that was not answered is told again.
     ///
     /// # Errors
     ///
-    /// `Fatal` when the client is of no use any more; `Topics` when an input has gone. Passing trouble is logged, and
-    /// looks like `Idle`.
+    /// `Fatal` when the client is of no use any more, or lanes have no member; `Topics` when an input has gone. Passing
+    /// trouble is logged, and looks like `Idle`.
     pub fn poll(&mut self, bounds: &PollBounds) -> Result<Polled, Error> {
+        let called = self.roll.call(&self.broker.shared.observer);
+        self.leaves |= called.is_err();
+        called?;
         if let Some(change) = self.next_change()? {
             return Ok(change);
         }
@@ -266,12 +278,35 @@ impl Session {
                 break;
             }
         }
+        if self.leaves {
+            self.leave();
+        }
         self.consumer.context().close();
         let waiting = self.next_change();
         let leaving = self.lanes.leaving().map(|(lanes, _)| lanes).unwrap_or_default();
         let answered = waiting.and_then(|_| self.give_up(&leaving));
         if let Err(error) = answered {
             tracing::debug!(kafka.error = %error, "the last rebalance was not answered");
+        }
+    }
+
+    /// Leaves the group, as far as that goes within its time: the successor joins as a stranger, and all lanes are shared
+    /// out again.
+    fn leave(&mut self) {
+        self.consumer.unsubscribe();
+        let watch = Stopwatch::start();
+        while watch.elapsed() < LEAVE_WITHIN {
+            let answered = match self.next_change() {
+                Ok(Some(Polled::Revoked(lanes) | Polled::Lost(lanes))) => self.give_up(&lanes),
+                Ok(_) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = answered {
+                tracing::debug!(kafka.error = %error, "the group is left without a word");
+                return;
+            }
+            // What is still handed out is not ours any more.
+            drop(self.consumer.poll(Duration::from_millis(20)));
         }
     }
 }
@@ -284,7 +319,7 @@ impl Drop for Session {
 }
 
 /// Inputs must have one partition count: a lane is one number of all of them.
-fn check_lanes(broker: &KafkaBroker, inputs: &[Topic]) -> Result<(), Error> {
+fn check_lanes(broker: &KafkaBroker, inputs: &[Topic]) -> Result<u32, Error> {
     let mut lanes = None;
     for topic in inputs {
         let partitions = broker.partitions(*topic)?;
@@ -295,5 +330,5 @@ fn check_lanes(broker: &KafkaBroker, inputs: &[Topic]) -> Result<(), Error> {
             )));
         }
     }
-    Ok(())
+    Ok(lanes.unwrap_or(0))
 }
