@@ -95,6 +95,8 @@ pub struct Worker<S: Stage> {
     writer: Option<StoreWriter>,
     checkpoint_at_ms: u64,
     checkpoints: std::collections::BTreeMap<u32, u64>,
+    /// Ends of changelogs seen, which the next commit proves to be ours.
+    seen_ends: std::collections::BTreeMap<u32, u64>,
     pulse: Arc<Pulse>,
 }
 
@@ -124,6 +126,7 @@ impl<S: Stage> Worker<S> {
             writer: None,
             checkpoint_at_ms: 0,
             checkpoints: std::collections::BTreeMap::new(),
+            seen_ends: std::collections::BTreeMap::new(),
             pulse,
         }
     }
@@ -206,6 +209,7 @@ impl<S: Stage> Worker<S> {
                 self.stage.forget();
                 for lane in &lanes {
                     self.lanes.remove(lane);
+                    self.seen_ends.remove(lane);
                 }
                 Ok(session.give_up(&lanes)?)
             }
@@ -238,7 +242,7 @@ impl<S: Stage> Worker<S> {
             None => std::collections::BTreeMap::new(),
         };
         if turn.is_empty() {
-            return self.move_checkpoints(now.as_ms());
+            return self.look_at_ends(now.as_ms());
         }
         let stopwatch = Stopwatch::start();
         for output in &turn.outputs {
@@ -252,8 +256,11 @@ impl<S: Stage> Worker<S> {
                 desk.submit(rows, Checkpoint::at(at))?;
             }
         }
+        if !turn.next_offsets.is_empty() {
+            self.move_checkpoints()?;
+        }
         self.after_commit(turn, records);
-        self.move_checkpoints(now.as_ms())
+        self.look_at_ends(now.as_ms())
     }
 
     /// Carries actions out and counts, now that the turn is true.
@@ -286,19 +293,29 @@ impl<S: Stage> Worker<S> {
         }
     }
 
-    /// Moves the lanes' checkpoints to the changelog's end from time to time: we alone write there and nothing is under way,
-    /// so all before the end is pending or on disk.
-    fn move_checkpoints(&mut self, now_ms: u64) -> Result<(), Error> {
+    /// Looks where the changelogs of the lanes end, from time to time.
+    ///
+    /// An end is not a checkpoint yet: whoever stood still for too long may have lost the lane without knowing, and see
+    /// what its successor wrote. The next commit for the group tells.
+    fn look_at_ends(&mut self, now_ms: u64) -> Result<(), Error> {
         let Some(changelog) = self.spec.changelog else { return Ok(()) };
         if now_ms < self.checkpoint_at_ms.saturating_add(CHECKPOINT_EVERY_MS) {
             return Ok(());
         }
         self.checkpoint_at_ms = now_ms;
-        for (&lane, rows) in &self.lanes {
-            let end = self.around.broker.end_offset(changelog, lane)?;
+        for &lane in self.lanes.keys() {
+            self.seen_ends.insert(lane, self.around.broker.end_offset(changelog, lane)?);
+        }
+        Ok(())
+    }
+
+    /// Moves checkpoints up to the ends seen before a commit that the group took from us: the lanes were ours all the
+    /// time, we alone wrote there and nothing was under way, so all before the end is pending or on disk.
+    fn move_checkpoints(&mut self) -> Result<(), Error> {
+        for (lane, end) in std::mem::take(&mut self.seen_ends) {
             let known = self.checkpoints.entry(lane).or_insert(0);
             if *known < end
-                && let Committed::Lane(desk) = &rows.committed
+                && let Some(Rows { committed: Committed::Lane(desk), .. }) = self.lanes.get(&lane)
             {
                 desk.submit(Vec::new(), Checkpoint::at(end))?;
                 *known = end;
@@ -354,6 +371,7 @@ impl<S: Stage> Worker<S> {
 
     fn close_lane(&mut self, lane: u32) {
         self.checkpoints.remove(&lane);
+        self.seen_ends.remove(&lane);
         let Some(rows) = self.lanes.remove(&lane) else { return };
         if let Err(error) = lane::close(rows) {
             tracing::warn!(lane, %error, "store closed badly; its next owner replays more");
@@ -364,6 +382,7 @@ impl<S: Stage> Worker<S> {
         self.stage.forget();
         self.lanes.clear();
         self.checkpoints.clear();
+        self.seen_ends.clear();
         self.writer = None;
         self.pulse.lanes.store(0, Ordering::Relaxed);
     }
