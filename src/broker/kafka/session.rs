@@ -40,7 +40,7 @@ pub struct Session {
     roll: Roll,
     /// The group has answered at least once.
     joined: bool,
-    /// Lanes have no member: whoever goes leaves the group, so that all are shared out again.
+    /// This member is broken, or lanes have no member: whoever goes leaves the group, so that all are shared out again.
     leaves: bool,
 }
 
@@ -211,7 +211,9 @@ impl Session {
                 .map_err(|error| from_kafka(&error))?;
         }
         // Fetched afresh: the generation changes with each rebalance.
-        self.transaction.commit(&offsets, || self.consumer.group_metadata())
+        let committed = self.transaction.commit(&offsets, || self.consumer.group_metadata());
+        self.leaves |= matches!(committed, Err(Error::Fatal(_)));
+        committed
     }
 
     /// Takes back what was sent, and reads all lanes again from their committed offsets.
