@@ -150,7 +150,7 @@ impl Chaos {
         let mut fleet = Fleet::new(front, dir.path(), plan, instagram.graph_address);
         let (file, _) = fleet.file(0);
         let applied = command(&["topics", "apply", "--config"]).arg(&file).output().unwrap();
-        assert!(applied.status.success());
+        assert!(applied.status.success(), "{applied:?}");
         fleet.grow();
         fleet.grow();
         fleet.all_ready().await;
