@@ -31,10 +31,10 @@ impl Clerk {
         let available = json!({ "available": true });
         self.wish(&format!("/v1/agents/{name}/availability"), available).await;
         while !over.load(Ordering::Relaxed) {
-            if let Some(id) = self.first("/v1/offers", "/offers/0/offer_id").await {
-                if !self.wish(&format!("/v1/offers/{id}/accept"), json!({})).await {
-                    self.wish(&format!("/v1/agents/{name}/next"), json!({})).await;
-                }
+            if let Some(id) = self.first("/v1/offers", "/offers/0/offer_id").await
+                && !self.wish(&format!("/v1/offers/{id}/accept"), json!({})).await
+            {
+                self.wish(&format!("/v1/agents/{name}/next"), json!({})).await;
             }
             let mine = format!("/v1/conversations?status=open&agent_id={name}&limit=1");
             if let Some(id) = self.first(&mine, "/conversations/0/conversation_id").await {
