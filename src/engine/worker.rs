@@ -194,7 +194,14 @@ impl<S: Stage> Worker<S> {
                 self.turn(session, &[], true)
             }
             Polled::Assigned(lanes) => {
-                self.restore(&lanes)?;
+                // They are offered once: whoever could not take them is offered them again as a new session.
+                self.restore(&lanes).map_err(|error| match error.remedy() {
+                    Remedy::Retry | Remedy::Abort => {
+                        crate::broker::Error::Fatal(format!("lanes were not restored: {error}"))
+                            .into()
+                    }
+                    Remedy::Rebuild | Remedy::Stop => error,
+                })?;
                 self.pulse.joined.store(true, Ordering::Relaxed);
                 Ok(session.take(&lanes)?)
             }
@@ -242,7 +249,8 @@ impl<S: Stage> Worker<S> {
             None => std::collections::BTreeMap::new(),
         };
         if turn.is_empty() {
-            return self.look_at_ends(now.as_ms());
+            self.look_at_ends(now.as_ms());
+            return Ok(());
         }
         let stopwatch = Stopwatch::start();
         for output in &turn.outputs {
@@ -260,7 +268,8 @@ impl<S: Stage> Worker<S> {
             self.move_checkpoints()?;
         }
         self.after_commit(turn, records);
-        self.look_at_ends(now.as_ms())
+        self.look_at_ends(now.as_ms());
+        Ok(())
     }
 
     /// Carries actions out and counts, now that the turn is true.
@@ -297,16 +306,22 @@ impl<S: Stage> Worker<S> {
     ///
     /// An end is not a checkpoint yet: whoever stood still for too long may have lost the lane without knowing, and see
     /// what its successor wrote. The next commit for the group tells.
-    fn look_at_ends(&mut self, now_ms: u64) -> Result<(), Error> {
-        let Some(changelog) = self.spec.changelog else { return Ok(()) };
+    fn look_at_ends(&mut self, now_ms: u64) {
+        let Some(changelog) = self.spec.changelog else { return };
         if now_ms < self.checkpoint_at_ms.saturating_add(CHECKPOINT_EVERY_MS) {
-            return Ok(());
+            return;
         }
         self.checkpoint_at_ms = now_ms;
         for &lane in self.lanes.keys() {
-            self.seen_ends.insert(lane, self.around.broker.end_offset(changelog, lane)?);
+            match self.around.broker.end_offset(changelog, lane) {
+                Ok(end) => drop(self.seen_ends.insert(lane, end)),
+                // A crash replays more; that is all.
+                Err(error) => {
+                    tracing::debug!(lane, %error, "the changelog's end is not known now");
+                    return;
+                }
+            }
         }
-        Ok(())
     }
 
     /// Moves checkpoints up to the ends seen before a commit that the group took from us: the lanes were ours all the
