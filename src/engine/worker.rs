@@ -95,6 +95,8 @@ pub struct Worker<S: Stage> {
     writer: Option<StoreWriter>,
     checkpoint_at_ms: u64,
     checkpoints: std::collections::BTreeMap<u32, u64>,
+    /// Ends of changelogs seen, which the next commit proves to be ours.
+    seen_ends: std::collections::BTreeMap<u32, u64>,
     pulse: Arc<Pulse>,
 }
 
@@ -124,6 +126,7 @@ impl<S: Stage> Worker<S> {
             writer: None,
             checkpoint_at_ms: 0,
             checkpoints: std::collections::BTreeMap::new(),
+            seen_ends: std::collections::BTreeMap::new(),
             pulse,
         }
     }
@@ -191,7 +194,14 @@ impl<S: Stage> Worker<S> {
                 self.turn(session, &[], true)
             }
             Polled::Assigned(lanes) => {
-                self.restore(&lanes)?;
+                // They are offered once: whoever could not take them is offered them again as a new session.
+                self.restore(&lanes).map_err(|error| match error.remedy() {
+                    Remedy::Retry | Remedy::Abort => {
+                        crate::broker::Error::Fatal(format!("lanes were not restored: {error}"))
+                            .into()
+                    }
+                    Remedy::Rebuild | Remedy::Stop => error,
+                })?;
                 self.pulse.joined.store(true, Ordering::Relaxed);
                 Ok(session.take(&lanes)?)
             }
@@ -206,6 +216,7 @@ impl<S: Stage> Worker<S> {
                 self.stage.forget();
                 for lane in &lanes {
                     self.lanes.remove(lane);
+                    self.seen_ends.remove(lane);
                 }
                 Ok(session.give_up(&lanes)?)
             }
@@ -238,7 +249,8 @@ impl<S: Stage> Worker<S> {
             None => std::collections::BTreeMap::new(),
         };
         if turn.is_empty() {
-            return self.move_checkpoints(now.as_ms());
+            self.look_at_ends(now.as_ms());
+            return Ok(());
         }
         let stopwatch = Stopwatch::start();
         for output in turn::newest(std::mem::take(&mut turn.outputs)) {
@@ -256,8 +268,12 @@ impl<S: Stage> Worker<S> {
                 desk.submit(rows, Checkpoint::at(at))?;
             }
         }
+        if !turn.next_offsets.is_empty() {
+            self.move_checkpoints()?;
+        }
         self.after_commit(turn, records);
-        self.move_checkpoints(now.as_ms())
+        self.look_at_ends(now.as_ms());
+        Ok(())
     }
 
     /// Carries actions out and counts, now that the turn is true.
@@ -290,19 +306,35 @@ impl<S: Stage> Worker<S> {
         }
     }
 
-    /// Moves the lanes' checkpoints to the changelog's end from time to time: we alone write there and nothing is under way,
-    /// so all before the end is pending or on disk.
-    fn move_checkpoints(&mut self, now_ms: u64) -> Result<(), Error> {
-        let Some(changelog) = self.spec.changelog else { return Ok(()) };
+    /// Looks where the changelogs of the lanes end, from time to time.
+    ///
+    /// An end is not a checkpoint yet: whoever stood still for too long may have lost the lane without knowing, and see
+    /// what its successor wrote. The next commit for the group tells.
+    fn look_at_ends(&mut self, now_ms: u64) {
+        let Some(changelog) = self.spec.changelog else { return };
         if now_ms < self.checkpoint_at_ms.saturating_add(CHECKPOINT_EVERY_MS) {
-            return Ok(());
+            return;
         }
         self.checkpoint_at_ms = now_ms;
-        for (&lane, rows) in &self.lanes {
-            let end = self.around.broker.end_offset(changelog, lane)?;
+        for &lane in self.lanes.keys() {
+            match self.around.broker.end_offset(changelog, lane) {
+                Ok(end) => drop(self.seen_ends.insert(lane, end)),
+                // A crash replays more; that is all.
+                Err(error) => {
+                    tracing::debug!(lane, %error, "the changelog's end is not known now");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Moves checkpoints up to the ends seen before a commit that the group took from us: the lanes were ours all the
+    /// time, we alone wrote there and nothing was under way, so all before the end is pending or on disk.
+    fn move_checkpoints(&mut self) -> Result<(), Error> {
+        for (lane, end) in std::mem::take(&mut self.seen_ends) {
             let known = self.checkpoints.entry(lane).or_insert(0);
             if *known < end
-                && let Committed::Lane(desk) = &rows.committed
+                && let Some(Rows { committed: Committed::Lane(desk), .. }) = self.lanes.get(&lane)
             {
                 desk.submit(Vec::new(), Checkpoint::at(end))?;
                 *known = end;
@@ -358,6 +390,7 @@ impl<S: Stage> Worker<S> {
 
     fn close_lane(&mut self, lane: u32) {
         self.checkpoints.remove(&lane);
+        self.seen_ends.remove(&lane);
         let Some(rows) = self.lanes.remove(&lane) else { return };
         if let Err(error) = lane::close(rows) {
             tracing::warn!(lane, %error, "store closed badly; its next owner replays more");
@@ -368,6 +401,7 @@ impl<S: Stage> Worker<S> {
         self.stage.forget();
         self.lanes.clear();
         self.checkpoints.clear();
+        self.seen_ends.clear();
         self.writer = None;
         self.pulse.lanes.store(0, Ordering::Relaxed);
     }

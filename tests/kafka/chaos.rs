@@ -128,14 +128,15 @@ struct Chaos {
     found: BTreeMap<Fault, (u32, Vec<String>, Duration)>,
     fenced: u64,
     watch: Stopwatch,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Chaos {
     async fn begin(measure: Measure) -> Self {
         let mut dir = tempfile::tempdir().unwrap();
+        // What the processes logged explains a failure; `end` lets it go.
         dir.disable_cleanup(true);
-        tell(&dir.path().display().to_string());
+        tell(&format!("state and logs are in {}", dir.path().display()));
         let front = Front::open().await;
         let base = format!("http://{}", front.address);
         let url = format!("{base}/webhooks/instagram");
@@ -150,7 +151,7 @@ impl Chaos {
         let mut fleet = Fleet::new(front, dir.path(), plan, instagram.graph_address);
         let (file, _) = fleet.file(0);
         let applied = command(&["topics", "apply", "--config"]).arg(&file).output().unwrap();
-        assert!(applied.status.success());
+        assert!(applied.status.success(), "{applied:?}");
         fleet.grow();
         fleet.grow();
         fleet.all_ready().await;
@@ -186,7 +187,7 @@ impl Chaos {
             found: BTreeMap::new(),
             fenced: 0,
             watch: Stopwatch::start(),
-            _dir: dir,
+            dir,
         }
     }
 
@@ -322,6 +323,9 @@ impl Chaos {
             self.fleet.shrink().await;
         }
         let table = self.table();
+        if self.found.values().all(|(_, violations, _)| violations.is_empty()) {
+            self.dir.disable_cleanup(false);
+        }
         (table, self.found.into_values().flat_map(|(_, violations, _)| violations).collect())
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use dmstream::app::open_broker;
 use dmstream::broker::record::{Record, header};
-use dmstream::broker::{Broker, NextOffsets, PollBounds};
+use dmstream::broker::{Broker, Error, NextOffsets, PollBounds};
 use dmstream::clock::{Clock, Stopwatch};
 use dmstream::config::Config;
 use dmstream::conversation::ThreadState;
@@ -19,6 +19,8 @@ use dmstream::domain::routing::RoutingDecision;
 use dmstream::engine::stage::Row;
 use dmstream::topics::Topic;
 use serde::de::DeserializeOwned;
+
+use super::PATIENCE;
 
 const BATCH: PollBounds =
     PollBounds { records_max: 5_000, bytes_max: 8 << 20, wait: Duration::from_millis(200) };
@@ -72,27 +74,34 @@ impl Audit {
         let config = Config::read(Some(file), std::iter::empty()).unwrap();
         let broker = open_broker(&config, &Clock::System).unwrap();
         let mut audit = Self::default();
-        while !audit.read_on(&broker) {}
+        let watch = Stopwatch::start();
+        while !audit.read_on(&broker) {
+            assert!(watch.elapsed() < PATIENCE, "the log has no end");
+        }
         audit.at_rest();
         audit
     }
 
-    /// Reads on, to the end or for some time; whether it was the end.
+    /// Reads on, to the end or for some time; whether it was the end. A broker that does not answer is no end.
     pub(crate) fn read_on(&mut self, broker: &Broker) -> bool {
+        self.try_read_on(broker).unwrap_or(false)
+    }
+
+    fn try_read_on(&mut self, broker: &Broker) -> Result<bool, Error> {
         for topic in TOPICS {
-            for partition in 0..broker.partitions(topic).unwrap() {
+            for partition in 0..broker.partitions(topic)? {
                 self.next.entry((topic, partition)).or_insert(0);
             }
         }
-        let mut reader = broker.reader(&self.next).unwrap();
+        let mut reader = broker.reader(&self.next)?;
         // Under load the end of everything is never reached at once.
         let watch = Stopwatch::start();
         loop {
-            let batch = reader.poll(&BATCH).unwrap();
+            let batch = reader.poll(&BATCH)?;
             batch.records.iter().for_each(|record| self.take(record));
             self.next.extend(batch.next);
             if batch.at_end || watch.elapsed() > READ_FOR {
-                return batch.at_end;
+                return Ok(batch.at_end);
             }
         }
     }

@@ -65,7 +65,7 @@ pub(crate) fn settings(plan: &Plan, listen: SocketAddr, graph: SocketAddr) -> St
     let mut text = format!(
         "listen = \"{listen}\"\nlog = \"warn\"\ngraph_url = \"http://{graph}/v25.0\"\npartitions = 4\n{broker}\n\
          app_secrets = [\"an-older-secret\", \"{app}\"]\nverify_token = \"{verify}\"\nadmin_token = \"{admin}\"\n\n\
-         [accounts.{ACCOUNT}]\ntoken = \"{}\"\nsettings = {{ unknown_after_ms = 4000 }}\n\n\
+         [accounts.{ACCOUNT}]\ntoken = \"{}\"\nsettings = {{ unknown_after_ms = 10000 }}\n\n\
          [companies.default]\nrouting_delay_ms = 0\n{company}\n",
         secrets::GRAPH,
     );

@@ -70,20 +70,16 @@ pub(super) fn from_code(code: Code) -> Error {
 /// The transaction alone could be aborted, but librdkafka may rejoin with lanes it believes to own still (a missed
 /// `max.poll.interval.ms` while a revoke waits for its answer is not marked as lost). A new member owns nothing.
 const fn is_outside(code: Code) -> bool {
-    matches!(
-        code,
-        Code::IllegalGeneration
-            | Code::UnknownMemberId
-            | Code::FencedInstanceId
-            | Code::PollExceeded
-    )
+    matches!(code, Code::UnknownMemberId | Code::FencedInstanceId | Code::PollExceeded)
 }
 
-/// The transaction, not the client, is spoilt.
+/// The transaction, not the client, is spoilt. An illegal generation is one: the group took its next step between our
+/// question for it and our commit; the member is in the group still, and its lanes are its own until it gives them up.
 const fn is_abortable(code: Code) -> bool {
     matches!(
         code,
         Code::RebalanceInProgress
+            | Code::IllegalGeneration
             | Code::State
             | Code::PurgeQueue
             | Code::PurgeInflight
@@ -129,7 +125,8 @@ mod tests {
 
     #[test]
     fn every_code_has_one_written_answer() {
-        check(Code::IllegalGeneration, Remedy::Rebuild);
+        check(Code::IllegalGeneration, Remedy::Abort);
+        check(Code::UnknownMemberId, Remedy::Rebuild);
         check(Code::PollExceeded, Remedy::Rebuild);
         check(Code::RebalanceInProgress, Remedy::Abort);
         check(Code::MessageTimedOut, Remedy::Abort);

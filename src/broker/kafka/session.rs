@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 
 use super::context::{Member, Note};
 use super::error::{from_kafka, pass_over};
@@ -38,9 +39,11 @@ pub struct Session {
     inputs: Vec<(String, Topic)>,
     lanes: Lanes,
     roll: Roll,
+    /// Where the group goes on in lanes of the lead, as committed here.
+    places: BTreeMap<u32, i64>,
     /// The group has answered at least once.
     joined: bool,
-    /// Lanes have no member: whoever goes leaves the group, so that all are shared out again.
+    /// This member is broken, or lanes have no member: whoever goes leaves the group, so that all are shared out again.
     leaves: bool,
 }
 
@@ -69,8 +72,8 @@ impl Session {
         let lead = inputs.first().map_or("", |(name, _)| name.as_str());
         let roll = Roll::new(&group, lead, lanes_count);
         let (broker, lanes) = (broker.clone(), Lanes::default());
-        let (joined, leaves) = (false, false);
-        Ok(Self { transaction, consumer, broker, inputs, lanes, roll, joined, leaves })
+        let (places, joined, leaves) = (BTreeMap::new(), false, false);
+        Ok(Self { transaction, consumer, broker, inputs, lanes, roll, places, joined, leaves })
     }
 
     /// What comes next: a change of lanes before any records. A revoke that was not answered is told again.
@@ -171,6 +174,7 @@ impl Session {
     ///
     /// `Fatal` when the client refuses.
     pub fn give_up(&mut self, lanes: &[u32]) -> Result<(), Error> {
+        self.places.retain(|lane, _| !lanes.contains(lane));
         let Some(left) = self.lanes.give_up(lanes) else { return Ok(()) };
         let partitions = self.partitions_of(left.into_iter());
         self.consumer.incremental_unassign(&partitions).map_err(|error| from_kafka(&error))
@@ -210,8 +214,58 @@ impl Session {
                 .add_partition_offset(name, signed(*partition), offset)
                 .map_err(|error| from_kafka(&error))?;
         }
+        if offsets.count() == 0 && self.transaction.is_open() {
+            self.anchor(&mut offsets)?;
+        }
         // Fetched afresh: the generation changes with each rebalance.
-        self.transaction.commit(&offsets, || self.consumer.group_metadata())
+        let committed = self.transaction.commit(&offsets, || self.consumer.group_metadata());
+        self.leaves |= matches!(committed, Err(Error::Fatal(_)));
+        if committed.is_ok() {
+            self.note_places(&offsets);
+        }
+        committed
+    }
+
+    /// Adds where the group goes on in one lane of ours, as it was committed before: only with an offset does the group look
+    /// whether its sender is a member still, and what timers write must not come from one who was left behind.
+    fn anchor(&mut self, offsets: &mut TopicPartitionList) -> Result<(), Error> {
+        let (Some(lane), Some((lead, _))) = (self.lanes.taken().next(), self.inputs.first()) else {
+            return Ok(());
+        };
+        let spoilt = |error: KafkaError| Error::Abortable(format!("no offset to go with: {error}"));
+        let place = match self.places.get(&lane) {
+            Some(place) => *place,
+            None => {
+                let mut asked = TopicPartitionList::new();
+                asked.add_partition(lead, signed(lane));
+                let patience = self.broker.shared.settings.transaction_timeout;
+                let told = self.consumer.committed_offsets(asked, patience).map_err(spoilt)?;
+                match told.elements().first().map(TopicPartitionListElem::offset) {
+                    Some(Offset::Offset(place)) => place,
+                    // Nothing of it was ever processed: it begins where the log does.
+                    _ => {
+                        self.consumer
+                            .fetch_watermarks(lead, signed(lane), patience)
+                            .map_err(spoilt)?
+                            .0
+                    }
+                }
+            }
+        };
+        let added = offsets.add_partition_offset(lead, signed(lane), Offset::Offset(place));
+        added.map_err(|error| from_kafka(&error))
+    }
+
+    /// Remembers where the group goes on in the lanes of the lead.
+    fn note_places(&mut self, offsets: &TopicPartitionList) {
+        let lead = self.inputs.first().map_or("", |(name, _)| name.as_str());
+        for element in offsets.elements().iter().filter(|element| element.topic() == lead) {
+            if let (Ok(lane), Offset::Offset(place)) =
+                (u32::try_from(element.partition()), element.offset())
+            {
+                self.places.insert(lane, place);
+            }
+        }
     }
 
     /// Takes back what was sent, and reads all lanes again from their committed offsets.

@@ -44,6 +44,11 @@ impl Transaction {
         Ok(own)
     }
 
+    /// Something was sent since the last end.
+    pub(super) const fn is_open(&self) -> bool {
+        self.open
+    }
+
     fn begin(&mut self) -> Result<(), Error> {
         if !self.open {
             self.producer.begin_transaction().map_err(|error| from_kafka(&error))?;
