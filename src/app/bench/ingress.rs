@@ -32,9 +32,9 @@ pub(super) fn measure(args: &BenchArgs) -> Result<(), Error> {
     let address = product.start(&[Role::Ingress])?;
     let bar = progress(u64::from(args.runs) * 2, "posting");
     for _ in 0..args.runs {
-        limit.add(without_broker(args.records)?);
+        limit.add(&without_broker(args.records)?);
         bar.inc(1);
-        ours.add(posted(address, args.records)?);
+        ours.add(&posted(address, args.records)?);
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -64,7 +64,7 @@ struct Side {
 }
 
 impl Side {
-    fn add(&mut self, answered: Vec<Answered>) {
+    fn add(&mut self, answered: &[Answered]) {
         let last = answered.iter().map(|one| one.at).max().unwrap_or_default();
         let first = answered.iter().map(|one| one.at.saturating_sub(one.after)).min();
         let took = last.saturating_sub(first.unwrap_or_default()).as_secs_f64();

@@ -115,7 +115,8 @@ impl Place<'_> {
         let client = std::thread::spawn(move || post::run(plan, since));
         let decided = self.decisions(load, since);
         let answered = client.join();
-        let answered = answered.map_err(|_| Error::Failed("the client panicked".to_owned()))??;
+        let answered =
+            answered.map_err(|_panic| Error::Failed("the client panicked".to_owned()))??;
         let decided = decided?;
         let mut after = Vec::new();
         for one in answered.iter().filter(|one| one.n.is_multiple_of(MESSAGES_PER_PERSON)) {
