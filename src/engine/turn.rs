@@ -2,10 +2,10 @@
 //!
 //! Nothing has happened when it returns: the worker commits the turn, or drops it and reads the batch again.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use crate::broker::NextOffsets;
-use crate::broker::record::{Headers, Output, Record};
+use crate::broker::record::{Headers, Output, Record, header};
 use crate::domain::settings::SettingsTable;
 use crate::domain::time::Timestamp;
 use crate::engine::context::{Committed, Context, Rows, StateError};
@@ -19,8 +19,12 @@ const TIMERS_PER_TURN: usize = 1_000;
 /// Everything one turn asks for, to become true at once.
 #[derive(Debug)]
 pub struct Turn<A> {
-    /// Records to write, in order.
+    /// Records to write, in order, as far as they were not taken to be written.
     pub outputs: Vec<Output>,
+    /// Records of compacted topics that were taken and wait for the end of the turn.
+    newest: BTreeMap<(Topic, Vec<u8>), Output>,
+    /// Why records were set aside.
+    pub dead_letters: Vec<String>,
     /// Where the inputs go on.
     pub next_offsets: NextOffsets,
     /// What is to be done in the world afterwards, with the lane it belongs to.
@@ -35,6 +39,8 @@ impl<A> Default for Turn<A> {
     fn default() -> Self {
         Self {
             outputs: Vec::new(),
+            newest: BTreeMap::new(),
+            dead_letters: Vec::new(),
             next_offsets: NextOffsets::new(),
             actions: Vec::new(),
             exits: Vec::new(),
@@ -47,7 +53,33 @@ impl<A> Turn<A> {
     /// Nothing to commit.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.outputs.is_empty() && self.next_offsets.is_empty()
+        self.outputs.is_empty() && self.newest.is_empty() && self.next_offsets.is_empty()
+    }
+
+    /// Takes out what can be written before the turn is at its end. Records of compacted topics stay: of a key only the
+    /// newest counts, and nobody sees the others of the same turn.
+    pub fn take_ready(&mut self) -> impl Iterator<Item = Output> + '_ {
+        let Self { outputs, newest, dead_letters, .. } = self;
+        outputs.drain(..).filter_map(|output| {
+            if output.topic == Topic::DeadLetters {
+                let reason = output.headers.text(header::REASON);
+                dead_letters.push(reason.unwrap_or("unnamed").to_owned());
+            }
+            match output.topic.declaration().cleanup {
+                Cleanup::Delete => Some(output),
+                Cleanup::Compact => {
+                    newest.insert((output.topic, output.key.clone()), output);
+                    None
+                }
+            }
+        })
+    }
+
+    /// Takes out all that is left to write.
+    pub fn take_rest(&mut self) -> Vec<Output> {
+        let mut rest: Vec<Output> = self.take_ready().collect();
+        rest.extend(std::mem::take(&mut self.newest).into_values());
+        rest
     }
 }
 
@@ -155,20 +187,6 @@ fn due_keys<R: Row>(
     due.dedup_by(|a, b| a.1 == b.1);
     due.truncate(TIMERS_PER_TURN);
     Ok(due)
-}
-
-/// The outputs without those that a later one of the same turn replaces: of a compacted topic only the newest record of a
-/// key counts, and nobody sees the others before it.
-#[must_use]
-pub fn newest(outputs: Vec<Output>) -> Vec<Output> {
-    let mut seen = HashSet::new();
-    let is_kept = |output: &Output| {
-        output.topic.declaration().cleanup == Cleanup::Delete
-            || seen.insert((output.topic, output.key.clone()))
-    };
-    let kept: Vec<bool> = outputs.iter().rev().map(is_kept).collect();
-    let kept = kept.into_iter().rev();
-    outputs.into_iter().zip(kept).filter_map(|(output, kept)| kept.then_some(output)).collect()
 }
 
 /// Takes the lanes' overlays: the changelog records that make them true, and the changes the stores take over then.

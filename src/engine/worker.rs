@@ -32,6 +32,10 @@ use crate::topics::Topic;
 const TURN: PollBounds =
     PollBounds { records_max: 5_000, bytes_max: 8 << 20, wait: Duration::from_millis(20) };
 
+/// After so many records of a turn the broker is handed what came of them: it compresses and delivers while the next ones are
+/// decided, and what is at work at a time stays in the processor's cache.
+const SLICE_RECORDS: usize = 256;
+
 /// How often a lane's checkpoint moves up to the changelog's end: what a crash replays at most.
 const CHECKPOINT_EVERY_MS: u64 = 2_000;
 
@@ -235,29 +239,31 @@ impl<S: Stage> Worker<S> {
         let completions: Vec<_> = self.completions.1.try_iter().collect();
         self.in_flight = self.in_flight.saturating_sub(completions.len());
         let (stage, lanes) = (&mut self.stage, &mut self.lanes);
-        turn::apply(stage, (lanes, &settings), records, &mut turn)?;
+        let stopwatch = Stopwatch::start();
+        for slice in records.chunks(SLICE_RECORDS) {
+            turn::apply(stage, (lanes, &settings), slice, &mut turn)?;
+            for output in turn.take_ready() {
+                session.send(output)?;
+            }
+        }
         turn::complete(stage, (lanes, &settings), completions, now, &mut turn)?;
         if drained {
             turn::fire_due(stage, (lanes, &settings), now, &mut turn)?;
         }
-        let changes = match self.spec.changelog {
-            Some(changelog) => {
-                let (outputs, changes) = turn::take_changes(lanes, changelog, now);
-                turn.outputs.extend(outputs);
-                changes
-            }
-            None => std::collections::BTreeMap::new(),
+        let (changelog, changes) = match self.spec.changelog {
+            Some(changelog) => turn::take_changes(lanes, changelog, now),
+            None => (Vec::new(), std::collections::BTreeMap::new()),
         };
+<<<<<<< HEAD
         if turn.is_empty() {
             self.look_at_ends(now.as_ms());
             return Ok(());
+=======
+        if turn.is_empty() && changelog.is_empty() {
+            return self.move_checkpoints(now.as_ms());
+>>>>>>> room/bench
         }
-        let stopwatch = Stopwatch::start();
-        for output in turn::newest(std::mem::take(&mut turn.outputs)) {
-            // Counted after the commit; of all else nothing is needed any more.
-            if output.topic == Topic::DeadLetters {
-                turn.outputs.push(output.clone());
-            }
+        for output in turn.take_rest().into_iter().chain(changelog) {
             session.send(output)?;
         }
         session.commit(&turn.next_offsets)?;
@@ -289,9 +295,8 @@ impl<S: Stage> Worker<S> {
                 Exit::Rejected(_) => metrics.record_left(stage, "rejected"),
             }
         }
-        for output in turn.outputs.iter().filter(|output| output.topic == Topic::DeadLetters) {
-            let reason = output.headers.text(crate::broker::record::header::REASON);
-            metrics.dead_letter(reason.unwrap_or("unnamed"));
+        for reason in &turn.dead_letters {
+            metrics.dead_letter(reason);
         }
         for late_ms in &turn.lateness_ms {
             metrics.timer_fired(stage, seconds(*late_ms));

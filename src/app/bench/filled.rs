@@ -7,7 +7,7 @@ use std::time::Duration;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use tokio::runtime::Runtime;
 
-use super::cluster::{Cluster, failed};
+use super::cluster::{Cluster, PARTITIONS, failed};
 use super::load::Load;
 use super::{pipeline, progress};
 use crate::app::pipeline::{Pipeline, wait_until_ready};
@@ -102,6 +102,7 @@ impl Filled {
         let running = self.runtime.block_on(async {
             let running = Pipeline::child(&self.file, self.dir.path())?;
             wait_until_ready(self.address, READY_WITHIN).await?;
+            wait_for_lanes(self.address).await?;
             Ok::<_, Error>(running)
         })?;
         self.running = Some(running);
@@ -134,6 +135,23 @@ impl Filled {
         }
         bytes
     }
+}
+
+/// Waits until the conversation stage has all its lanes: ready is said as soon as the group was asked.
+async fn wait_for_lanes(address: SocketAddr) -> Result<(), Error> {
+    let since = Stopwatch::start();
+    let all = format!(" {PARTITIONS}");
+    while since.elapsed() < READY_WITHIN {
+        let page = reqwest::get(format!("http://{address}/metrics")).await;
+        let page = page.map_err(|error| Error::Failed(error.to_string()))?.text().await;
+        let page = page.map_err(|error| Error::Failed(error.to_string()))?;
+        let series = "dmstream_partitions_assigned{stage=\"conversation\"";
+        if page.lines().any(|line| line.starts_with(series) && line.ends_with(&all)) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Err(Error::Failed("the conversation stage did not get its lanes".to_owned()))
 }
 
 /// The row of a conversation of one message, as the product itself makes it.

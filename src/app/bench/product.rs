@@ -1,14 +1,15 @@
 //! The product as it is measured: its stages started in this process, as `dmstream run` starts them.
 
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, PARTITIONS};
 use crate::app::{App, Error, kafka_settings, open_broker};
 use crate::broker::kafka::KafkaBroker;
-use crate::clock::Clock;
+use crate::clock::{Clock, Stopwatch};
 use crate::config::{Config, Role};
 use crate::secret::Secret;
 
@@ -57,6 +58,14 @@ impl Product {
             Ok::<_, Error>(app)
         })?;
         let address = app.address;
+        // Ready is said as soon as the group was asked; what is measured begins with every lane in hand.
+        let (since, lanes) = (Stopwatch::start(), u64::from(PARTITIONS.unsigned_abs()));
+        while app.workers.iter().any(|worker| worker.pulse.lanes.load(Ordering::Relaxed) < lanes) {
+            if since.elapsed() > READY_WITHIN {
+                return Err(Error::Failed("a stage did not get its lanes".to_owned()));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
         self.apps.push(app);
         Ok(address)
     }
