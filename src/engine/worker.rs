@@ -254,14 +254,9 @@ impl<S: Stage> Worker<S> {
             Some(changelog) => turn::take_changes(lanes, changelog, now),
             None => (Vec::new(), std::collections::BTreeMap::new()),
         };
-<<<<<<< HEAD
-        if turn.is_empty() {
+        if turn.is_empty() && changelog.is_empty() {
             self.look_at_ends(now.as_ms());
             return Ok(());
-=======
-        if turn.is_empty() && changelog.is_empty() {
-            return self.move_checkpoints(now.as_ms());
->>>>>>> room/bench
         }
         for output in turn.take_rest().into_iter().chain(changelog) {
             session.send(output)?;

@@ -116,11 +116,7 @@ impl Place<'_> {
         let decided = self.decisions(load, since);
         let answered = client.join();
         let answered =
-<<<<<<< HEAD
-            answered.map_err(|_panicked| Error::Failed("the client panicked".to_owned()))??;
-=======
             answered.map_err(|_panic| Error::Failed("the client panicked".to_owned()))??;
->>>>>>> room/bench
         let decided = decided?;
         let mut after = Vec::new();
         for one in answered.iter().filter(|one| one.n.is_multiple_of(MESSAGES_PER_PERSON)) {

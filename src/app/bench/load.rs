@@ -101,12 +101,7 @@ impl Load {
             xxh3_128(&[n, self.people, self.first, self.earlier].map(u32::to_be_bytes).concat());
         let mid = format!("aWdfZAG1faXRlbToxOklHTWVzc2FnZAUlE{digest:032x}{:032x}", !digest);
         let mid = MessageId::parse(&mid).map_err(|error| Error::Failed(error.to_string()))?;
-<<<<<<< HEAD
-        let mut phrases = PHRASES.iter().cycle();
-        let phrase = phrases.nth(usize::try_from(n % 8).unwrap_or(0)).unwrap_or(&"");
-=======
         let phrase = usize::try_from(n % 8).ok().and_then(|n| PHRASES.get(n)).unwrap_or(&"");
->>>>>>> room/bench
         let body = Body::text(&format!("{phrase} {n}"));
         let what = What::Message { mid, by: Author::Person, body };
         let key = thread.key();
