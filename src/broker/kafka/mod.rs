@@ -161,7 +161,14 @@ impl KafkaBroker {
     fn high_watermark(&self, topic: Topic, partition: u32) -> Result<u64, Error> {
         self.serve_observer();
         let name = self.shared.names.of(topic);
-        let ends = self.shared.observer.fetch_watermarks(name, signed(partition), ANSWER_WITHIN);
+        let observer = &self.shared.observer;
+        let ask = || observer.fetch_watermarks(name, signed(partition), ANSWER_WITHIN);
+        // A broker that has just come up may tell of a topic without its partitions, and the client believes it for
+        // minutes: asking for the topic itself mends that.
+        let ends = ask().or_else(|_stale| {
+            observer.fetch_metadata(Some(name), ANSWER_WITHIN)?;
+            ask()
+        });
         let (_, end) = ends.map_err(|error| from_kafka(&error))?;
         Ok(u64::try_from(end).unwrap_or(0))
     }
