@@ -35,6 +35,7 @@ pub use session::Session;
 pub use settings::KafkaSettings;
 
 use super::{Error, NextOffsets, SessionSpec, TopicChange, TopicDifference};
+use crate::clock::Stopwatch;
 use crate::topics::Topic;
 use context::{Quiet, lock};
 use error::from_kafka;
@@ -42,6 +43,9 @@ use names::Names;
 
 /// How long a question about metadata may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// How long a topic may be missing before it counts as missing, and the pause between two looks.
+const MISSING_FOR: Duration = Duration::from_secs(3);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// A Kafka cluster, seen under one topic prefix. Clones share one client for questions.
 #[derive(Clone)]
@@ -78,7 +82,9 @@ impl KafkaBroker {
         Ok(Self { shared: Arc::new(Shared { settings, names, observer, partitions }) })
     }
 
-    /// How many partitions `topic` has; asked once, since a keyed topic's count never changes.
+    /// How many partitions `topic` has; asked until known, then no more, since a keyed topic's count never changes.
+    ///
+    /// A topic made a moment ago is not known to every broker yet, so one that is missing is asked for again for a while.
     ///
     /// # Errors
     ///
@@ -87,6 +93,22 @@ impl KafkaBroker {
         if let Some(known) = lock(&self.shared.partitions).get(&topic) {
             return Ok(*known);
         }
+        let since = Stopwatch::start();
+        loop {
+            match self.count(topic) {
+                Err(Error::Topics(_)) if since.elapsed() < MISSING_FOR => {
+                    std::thread::sleep(LOOK_AGAIN);
+                }
+                Err(error) => return Err(error),
+                Ok(count) => {
+                    lock(&self.shared.partitions).insert(topic, count);
+                    return Ok(count);
+                }
+            }
+        }
+    }
+
+    fn count(&self, topic: Topic) -> Result<u32, Error> {
         let name = self.shared.names.of(topic);
         self.serve_observer();
         let metadata = self.shared.observer.fetch_metadata(Some(name), ANSWER_WITHIN);
@@ -97,7 +119,6 @@ impl KafkaBroker {
         if count == 0 {
             return Err(Error::Topics(format!("{name} is missing")));
         }
-        lock(&self.shared.partitions).insert(topic, count);
         Ok(count)
     }
 
