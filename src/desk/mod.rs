@@ -43,6 +43,8 @@ mod api_test;
 mod settings_test;
 #[cfg(test)]
 mod customers_test;
+#[cfg(test)]
+mod agents_test;
 
 use std::fmt;
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use crate::domain::id::{
     OfferId, SendId,
 };
 use crate::domain::outbound::FailureCode;
-use crate::domain::routing::{AssignReason, RejectReason};
+use crate::domain::routing::{AssignReason, RejectReason, UnassignReason};
 use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
 
@@ -191,6 +191,9 @@ pub enum FactBody {
     ContactUnassigned {
         /// From whom.
         agent_id: AgentId,
+        /// Why.
+        #[serde(default)]
+        reason: UnassignReason,
     },
     /// The waiting customer got an answer, or needs none.
     #[serde(rename = "contact.fulfilled")]

@@ -23,6 +23,7 @@ mod shelf;
 mod people;
 mod kin;
 mod board;
+mod unseen;
 mod views;
 mod settings;
 
