@@ -15,10 +15,6 @@ const RULES: &str = include_str!("rules.txt");
 const NOT_YET: &[(u32, &str)] = &[
     (12, "no address changes a customer's details yet"),
     (14, "other channels are not part of this program yet"),
-    (100, "no command moves a conversation to another inbox yet"),
-    (110, "there is no Focus command yet"),
-    (129, "users are not administered yet: nobody is deactivated"),
-    (131, "there is no activity signal to be idle by yet"),
     (134, "the console counts characters; nothing reads its colours yet"),
     (156, "nothing is sent outward yet; the mapping stands in `schemas/README.md`"),
 ];
@@ -29,11 +25,9 @@ const BUT_FOR: &[(u32, &str)] = &[
     (85, "`window_openers` is not a setting yet"),
     (88, "`ad_window` is not a setting yet"),
     (99, "`sla_overdue_steps` is not a setting yet"),
+    (100, "routing moves it to the other queue; no command asks for that yet"),
     (101, "business-hours time is not reported"),
-    (103, "one inbox queue a company; no rules in sort order"),
-    (104, "no Focus, no settings page, no membership"),
-    (124, "going back to an own unseen conversation is the desk's to do"),
-    (126, "`priority_score` is always 0"),
+    (103, "no rules in sort order"),
     (138, "sizes are judged by Instagram: images are sent by address"),
     (149, "nothing suggests merges"),
 ];
