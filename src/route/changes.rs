@@ -195,10 +195,11 @@ impl Pool {
     }
 }
 
-type Seen = Option<Timestamp>;
+/// Who shows it, the offer with its banner, and what was seen.
+type Shown = (AgentId, Option<(u64, Banner)>, Option<Timestamp>);
 
 /// What of a conversation stands in an agent's snapshot.
-fn shown(conversation: &ConversationRow) -> Option<(AgentId, Option<(u64, Banner)>, Seen)> {
+fn shown(conversation: &ConversationRow) -> Option<Shown> {
     let seen_at = conversation.more.seen_at;
     match &conversation.place {
         Place::Queued => None,

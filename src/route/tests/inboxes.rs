@@ -2,6 +2,7 @@
 
 use super::world::{World, agent, enqueue_ask, inbox};
 use crate::domain::command::AgentWish;
+use crate::domain::id::InboxId;
 use crate::domain::routing::{AssignReason, RoutingAsk, RoutingVerdict};
 use crate::domain::time::Timestamp;
 use crate::route::decide::Effect;
@@ -41,14 +42,17 @@ impl World {
     }
 
     /// Into which inboxes the last step queued something.
-    fn queued_into(&self) -> Vec<String> {
+    fn queued_into(&self) -> Vec<InboxId> {
         let decisions = self.effects.iter().filter_map(|effect| match effect {
             Effect::Decision { decision, .. } => Some(&decision.verdict),
             Effect::Result(_) | Effect::Agent { .. } => None,
         });
-        let inboxes = decisions.filter_map(|verdict| match verdict {
-            RoutingVerdict::Queued { inbox_id } => Some(inbox_id.to_string()),
-            _ => None,
+        let inboxes = decisions.filter_map(|verdict| {
+            if let RoutingVerdict::Queued { inbox_id } = verdict {
+                Some(inbox_id.clone())
+            } else {
+                None
+            }
         });
         inboxes.collect()
     }
@@ -197,7 +201,7 @@ fn a_transfer_moves_it_to_the_other_queue_wherever_it_was() {
             world.accept("ana");
         }
         assert_eq!(world.enqueue_in("support", "c1"), expected, "{before:?}");
-        assert!(world.queued_into().iter().all(|inbox| inbox == "support"));
+        assert_eq!(world.queued_into(), [inbox("support")]);
         assert_eq!(world.pool.agent(&agent("ana")).map_or(0, |ana| ana.used()), 0);
     }
 }
