@@ -4,6 +4,7 @@
 //! newest outbound one: whoever answers has read.
 
 use crate::domain::event::Direction;
+use crate::domain::fact::Status;
 use crate::domain::id::{AgentId, CompanyId, ConversationId};
 use crate::domain::routing::HeldConversation;
 use crate::domain::time::Timestamp;
@@ -26,6 +27,10 @@ impl Board {
         let id = &held.conversation_id;
         let (_, thread) = self.thread_of(id)?;
         let conversation = thread.conversations.get(id)?;
+        // What the agent has just closed routing may not have taken away yet.
+        if conversation.snapshot.status != Status::Open {
+            return None;
+        }
         let inbound_at = conversation.newest_at(Direction::Inbound)?;
         let seen_at = held.seen_at.max(conversation.newest_at(Direction::Outbound));
         let due_at = conversation.snapshot.due_at;
