@@ -24,6 +24,9 @@ impl Turn<'_> {
         }
         self.state.conversation = None;
         self.tell(by, at, FactBody::CustomerDeleted { items });
+        if !self.state.more.details.is_empty() {
+            self.publish_details();
+        }
         let state = std::mem::take(&mut self.state);
         self.state = ThreadState {
             facts: state.facts,

@@ -100,6 +100,7 @@ fn the_reply_window_stays_the_threads_own() {
         text: "hi".to_owned(),
         image_urls: Vec::new(),
         automatic: false,
+        declared_bytes: 0,
     };
     assert_eq!(threads.wish("b", reply(), late), None, "b wrote last, at minute 5");
     let mut threads = two();

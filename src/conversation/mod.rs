@@ -13,6 +13,8 @@
 //! | `wish`      | commands that send nothing                         |
 //! | `reply`     | Send, and its texts and links            |
 //! | `like`      | hearts of agents                                         |
+//! | `transfer`  | a conversation moves to another inbox                           |
+//! | `noted`     | what agents note of a customer                           |
 //! | `outcome`   | what became of a send                                     |
 //! | `routing`   | what routing decided                                      |
 //! | `life_cycle`| conversations and contacts begin and end                 |
@@ -43,6 +45,8 @@ mod wish;
 mod reply;
 mod compose;
 mod like;
+mod transfer;
+mod noted;
 mod outcome;
 mod routing;
 mod life_cycle;
@@ -79,6 +83,12 @@ mod erase_test;
 mod people_test;
 #[cfg(test)]
 mod story_test;
+#[cfg(test)]
+mod transfer_test;
+#[cfg(test)]
+mod settings_test;
+#[cfg(test)]
+mod noted_test;
 #[cfg(test)]
 mod clock_test;
 #[cfg(test)]

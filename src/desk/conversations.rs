@@ -84,6 +84,7 @@ pub(super) async fn reply(
         text: words,
         image_urls: body.image_urls,
         automatic: false,
+        declared_bytes: 0,
     };
     wish.issue(&desk, &envelope, reply, command_id).await
 }

@@ -32,7 +32,7 @@ pub struct RoutingRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum RoutingAsk {
-    /// Find an agent.
+    /// Find an agent. In another inbox than before, it is moved there from wherever it is.
     Enqueue {
         /// In which inbox.
         inbox_id: InboxId,

@@ -70,17 +70,22 @@ impl Turn<'_> {
         asked: ConversationRow,
     ) -> Option<Skip> {
         match known {
-            Some(known) if known.contact_id == asked.contact_id => match known.place {
-                Place::Held { .. } => Some(Skip::AlreadyAssigned),
-                Place::Queued | Place::Outstanding { .. } => {
-                    let kept = known.clone();
-                    self.pool.with_conversation(id, |conversation| {
-                        let ConversationRow { place, rejected, round, .. } = kept;
-                        *conversation = ConversationRow { place, rejected, round, ..asked };
-                    });
-                    None
+            // In another inbox it is a move, whoever has it.
+            Some(known)
+                if known.contact_id == asked.contact_id && known.inbox_id == asked.inbox_id =>
+            {
+                match known.place {
+                    Place::Held { .. } => Some(Skip::AlreadyAssigned),
+                    Place::Queued | Place::Outstanding { .. } => {
+                        let kept = known.clone();
+                        self.pool.with_conversation(id, |conversation| {
+                            let ConversationRow { place, rejected, round, .. } = kept;
+                            *conversation = ConversationRow { place, rejected, round, ..asked };
+                        });
+                        None
+                    }
                 }
-            },
+            }
             Some(known) => {
                 self.let_go(id, known);
                 self.enter(id, asked);

@@ -169,7 +169,7 @@ impl Desk {
         let client_message_id = ClientMessageId::parse(text).unwrap();
         let text = text.to_owned();
         let wish =
-            DeskWish::Reply { client_message_id, text, image_urls: Vec::new(), automatic: false };
+            DeskWish::Reply { client_message_id, text, image_urls: Vec::new(), automatic: false, declared_bytes: 0 };
         self.desk(who, wish, seconds);
         self.sends.pop().unwrap()
     }
