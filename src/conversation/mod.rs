@@ -96,4 +96,6 @@ mod report_test;
 #[cfg(test)]
 mod order_test;
 #[cfg(test)]
+mod permutation_test;
+#[cfg(test)]
 mod row_test;

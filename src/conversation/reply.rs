@@ -85,11 +85,8 @@ impl Turn<'_> {
         compose::declared(draft.declared_bytes)?;
         let account = self.world.settings.account_at(&target.thread.account_id, self.at);
         let human_until = target.human_until(account);
-        let expires_at = if draft.automatic {
-            human_until.min(target.untagged_until())
-        } else {
-            human_until
-        };
+        let expires_at =
+            if draft.automatic { human_until.min(target.untagged_until()) } else { human_until };
         if self.at > expires_at {
             let automatic_late = draft.automatic && self.at <= human_until;
             return Err(if automatic_late {

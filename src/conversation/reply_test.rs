@@ -24,6 +24,7 @@ fn automatic(words: &str) -> DeskWish {
         text: words.to_owned(),
         image_urls: Vec::new(),
         automatic: true,
+        declared_bytes: 0,
     }
 }
 

@@ -107,8 +107,7 @@ fn a_running_auto_end_follows_the_base_when_it_changes() {
 // Holds: R-85
 #[test]
 fn only_what_the_account_names_opens_the_window() {
-    let mut story =
-        account(|to| to.window_openers = BTreeSet::from([WindowOpener::StoryMention]));
+    let mut story = account(|to| to.window_openers = BTreeSet::from([WindowOpener::StoryMention]));
     story.hear(&text("m1", at(0)));
     assert_eq!(story.state.window, None);
     assert_eq!(story.reply("ana", "hi", at(1)).refusal(), Some(Refusal::ReplyWindowExpired));
@@ -141,10 +140,12 @@ fn a_window_that_an_ad_opened_is_as_long_as_the_account_says_and_says_so() {
     let opened_by = Some(WindowReason::Ad);
     let expired_at = at(3 * DAY);
     // It was told with the reply that came too late.
-    assert!(expired.is_empty() && step.bodies().contains(&FactBody::ReplyWindowExpired {
-        expires_at: expired_at,
-        opened_by
-    }));
+    assert!(
+        expired.is_empty()
+            && step
+                .bodies()
+                .contains(&FactBody::ReplyWindowExpired { expires_at: expired_at, opened_by })
+    );
     // A later message does not shorten it, one without an ad goes by the account's own.
     let mut story = account(|to| {
         to.human_agent = false;
@@ -170,8 +171,7 @@ fn by_default_an_ad_changes_nothing() {
 // Holds
 #[test]
 fn behind_the_due_date_every_step_is_told_once_and_exactly() {
-    let mut story =
-        company(|to| to.sla_overdue_steps_ms = vec![10 * MINUTE_MS, 30 * MINUTE_MS]);
+    let mut story = company(|to| to.sla_overdue_steps_ms = vec![10 * MINUTE_MS, 30 * MINUTE_MS]);
     story.hear(&text("m1", at(0)));
     let breach = |by_ms| FactBody::SlaBreached { due_at: at(60), by_ms };
     story.timers(at(60));
@@ -181,8 +181,7 @@ fn behind_the_due_date_every_step_is_told_once_and_exactly() {
     assert_eq!(story.timers(at(90).plus_ms(1)).bodies(), [breach(Some(30 * MINUTE_MS))]);
     assert_eq!(story.timers(at(DAY)).bodies(), [], "each once");
     // All late at once, in their order and at their own times.
-    let mut story =
-        company(|to| to.sla_overdue_steps_ms = vec![10 * MINUTE_MS, 30 * MINUTE_MS]);
+    let mut story = company(|to| to.sla_overdue_steps_ms = vec![10 * MINUTE_MS, 30 * MINUTE_MS]);
     story.hear(&text("m1", at(0)));
     let told: Vec<_> = story.timers(at(100)).whole_facts();
     let told: Vec<_> = told.into_iter().map(|fact| (fact.occurred_at, fact.body)).collect();
@@ -198,8 +197,7 @@ fn behind_the_due_date_every_step_is_told_once_and_exactly() {
 // Holds
 #[test]
 fn an_answer_ends_the_steps_and_one_that_failed_lets_them_go_on_without_repeating() {
-    let mut story =
-        company(|to| to.sla_overdue_steps_ms = vec![10 * MINUTE_MS, 30 * MINUTE_MS]);
+    let mut story = company(|to| to.sla_overdue_steps_ms = vec![10 * MINUTE_MS, 30 * MINUTE_MS]);
     story.hear(&text("m1", at(0)));
     story.assigned("ana", at(1));
     story.timers(at(71));
@@ -234,7 +232,10 @@ fn business_time_is_reported_beside_a_clock_that_runs_on() {
     assert_eq!(fulfilled["business_ms"], 30 * MINUTE_MS - 400_000);
     let ended = story.wish("ana", DeskWish::Close { force: false }, at(40));
     let ended = serde_json::to_value(&ended.bodies()[0]).unwrap();
-    assert_eq!((&ended["type"], &ended["business_ms"]), (&"contact.ended".into(), &(40 * MINUTE_MS - 400_000).into()));
+    assert_eq!(
+        (&ended["type"], &ended["business_ms"]),
+        (&"contact.ended".into(), &(40 * MINUTE_MS - 400_000).into())
+    );
     let step = answered().wish("ana", DeskWish::Close { force: false }, at(40));
     let plain = serde_json::to_value(&step.bodies()[0]).unwrap();
     assert!(plain.get("business_ms").is_none(), "nobody said when it is open");

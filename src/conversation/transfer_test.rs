@@ -1,6 +1,6 @@
 //! A conversation moves to another inbox: each test names its rules.
 
-use crate::conversation::rehearsed::{Story, Step, agent, answered, at, failed, held, text};
+use crate::conversation::rehearsed::{Step, Story, agent, answered, at, failed, held, text};
 use crate::domain::command::{DeskWish, Refusal};
 use crate::domain::fact::{FactBody, Status, TransferKind, TransferReason};
 use crate::domain::id::InboxId;
@@ -97,7 +97,10 @@ fn moved_straight_to_an_agent_it_is_assigned_there() {
     let kind = serde_json::to_value(&step.bodies()[0]).unwrap()["transfer"].clone();
     assert_eq!(kind, "WARM");
     let step = story.assigned("ben", at(5));
-    assert_eq!((step.snapshot().agent_id, step.snapshot().inbox_id), (Some(agent("ben")), inbox("billing")));
+    assert_eq!(
+        (step.snapshot().agent_id, step.snapshot().inbox_id),
+        (Some(agent("ben")), inbox("billing"))
+    );
 }
 
 // Holds
@@ -150,7 +153,10 @@ fn a_waiting_conversation_moves_without_asking_anybody() {
     story.timers(at(60));
     assert_eq!(story.status(), Some(Status::Waiting));
     let step = transfer(&mut story, "billing", None, 70);
-    assert_eq!((step.facts(), step.asks()), (vec!["contact.transferred", "contact.unassigned"], vec![]));
+    assert_eq!(
+        (step.facts(), step.asks()),
+        (vec!["contact.transferred", "contact.unassigned"], vec![])
+    );
     let step = story.hear(&text("m2", at(80)));
     let RoutingAsk::Enqueue { inbox_id, .. } = step.ask() else { panic!("{:?}", step.ask()) };
     assert_eq!(inbox_id, inbox("billing"));

@@ -29,6 +29,7 @@ mod issue;
 mod conversations;
 mod agents;
 mod customers;
+mod details;
 mod settings;
 mod live;
 mod console;
@@ -43,6 +44,8 @@ mod api_test;
 mod settings_test;
 #[cfg(test)]
 mod customers_test;
+#[cfg(test)]
+mod details_test;
 
 use std::fmt;
 use std::sync::Arc;

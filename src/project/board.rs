@@ -319,7 +319,9 @@ impl Board {
                 (profile.thread.clone(), self.people.learn(profile, bound))
             }
             CustomerRecord::Merged(merge) => (merge.thread.clone(), self.kin.tie(merge, bound)),
-            CustomerRecord::Details(noted) => (noted.thread.clone(), self.noted.learn(noted, bound)),
+            CustomerRecord::Details(noted) => {
+                (noted.thread.clone(), self.noted.learn(noted, bound))
+            }
         };
         if is_new { self.shown_of(&thread) } else { Vec::new() }
     }

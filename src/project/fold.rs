@@ -192,22 +192,18 @@ fn provisional(id: &ConversationId, fact: &Fact) -> Option<ConversationSnapshot>
 
 /// What the fact does to an item of the thread.
 fn change_item(row: &mut ThreadRow, id: &ConversationId, fact: &Fact) {
-    match &fact.body {
-        FactBody::MessageReceived(item) => received(row, id, fact, item),
-        FactBody::MessageQueued(item) => outbound(row, id, fact, item, Part::Queued),
-        FactBody::MessageSent(item) => outbound(row, id, fact, item, Part::Sent),
-        FactBody::MessageFailed { item_id, send_id, code } => {
-            settle(row, item_id, send_id, Part::Failed(*code));
-        }
-        FactBody::MessageUnknown { item_id, send_id } => {
-            settle(row, item_id, send_id, Part::Unknown);
-        }
-        FactBody::MessageRecognised { instead_of, .. } => drop_item(row, instead_of),
-        body => change_known(row, body),
+    if let FactBody::MessageReceived(item) = &fact.body {
+        received(row, id, fact, item);
+    } else if let FactBody::MessageQueued(item) = &fact.body {
+        outbound(row, id, fact, item, Part::Queued);
+    } else if let FactBody::MessageSent(item) = &fact.body {
+        outbound(row, id, fact, item, Part::Sent);
+    } else {
+        change_known(row, &fact.body);
     }
 }
 
-/// What a fact does to an item known by its mid, and nothing else.
+/// What a fact does to an item that is there already, and nothing else.
 fn change_known(row: &mut ThreadRow, body: &FactBody) {
     match body {
         FactBody::MessageDeleted { mid } => with_mid(row, mid, ItemRow::delete),
@@ -223,13 +219,17 @@ fn change_known(row: &mut ThreadRow, body: &FactBody) {
         FactBody::StoryExpired { mid } | FactBody::StoryUnavailable { mid } => {
             with_mid(row, mid, |item| item.story_gone = true);
         }
+        FactBody::MessageFailed { item_id, send_id, code } => {
+            settle(row, item_id, send_id, Part::Failed(*code));
+        }
+        FactBody::MessageUnknown { item_id, send_id } => {
+            settle(row, item_id, send_id, Part::Unknown);
+        }
+        FactBody::MessageRecognised { instead_of, .. } => drop_item(row, instead_of),
         FactBody::MessageReceived(_)
         | FactBody::MessageQueued(_)
         | FactBody::MessageSent(_)
-        | FactBody::MessageFailed { .. }
-        | FactBody::MessageUnknown { .. }
-        | FactBody::MessageRecognised { .. } => (),
-        FactBody::CustomerCreated { .. }
+        | FactBody::CustomerCreated { .. }
         | FactBody::CustomerUpdated { .. }
         | FactBody::CustomerMerged { .. }
         | FactBody::CustomerUnmerged { .. }

@@ -39,8 +39,8 @@ mod board_test;
 mod strays_test;
 
 pub use board::{Bounds, TOPICS};
-pub use outward::{OutwardItem, OutwardItems, outward_items};
 pub use noted::Handle;
+pub use outward::{OutwardItem, OutwardItems, outward_items};
 pub use settings::Follower;
 pub use shelf::{Cursor, Filter, Page};
 pub use shown::Look;
