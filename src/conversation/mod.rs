@@ -18,7 +18,8 @@
 //! | `outcome`   | what became of a send                                     |
 //! | `routing`   | what routing decided                                      |
 //! | `life_cycle`| conversations and contacts begin and end                 |
-//! | `merge`     | two threads become one customer, and part again        |
+//! | `merge`     | two threads become one customer                        |
+//! | `part`      | threads that were one part again                         |
 //! | `pass`      | what a merged thread passes on to its home               |
 //! | `erase`     | a person's content leaves                                       |
 //! | `sla`       | the due date                                             |
@@ -51,6 +52,7 @@ mod outcome;
 mod routing;
 mod life_cycle;
 mod merge;
+mod part;
 mod pass;
 mod erase;
 mod sla;

@@ -47,13 +47,7 @@ fn sets() -> Vec<(&'static str, Vec<Event>)> {
         ),
         (
             "a mention, its delete, a message and the answer",
-            vec![
-                mention("s1", at(0)),
-                delete("s1", at(2)),
-                m2.clone(),
-                e2.clone(),
-                edit("m2", 1, at(6)),
-            ],
+            vec![mention("s1", at(0)), delete("s1", at(2)), m2.clone(), e2, edit("m2", 1, at(6))],
         ),
         (
             "each twice",
@@ -70,7 +64,7 @@ fn sets() -> Vec<(&'static str, Vec<Event>)> {
         (
             "an echo unsent, edited, hearted and read",
             vec![
-                e1.clone(),
+                e1,
                 edit("e1", 1, at(3)),
                 read("e1", 4),
                 react("e1", at(4), false),

@@ -59,6 +59,7 @@ fn layout_three_knows_what_was_added_last_and_older_ones_have_nothing_of_it() {
         outs: vec![at(3), at(4)],
         opened_by: Some(WindowReason::Ad),
         ad_until: Some(at(99)),
+        was_guest: true,
         details: Details {
             phone: Some("+4930123456".to_owned()),
             phone_verified: true,

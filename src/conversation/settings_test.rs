@@ -104,6 +104,23 @@ fn a_running_auto_end_follows_the_base_when_it_changes() {
     assert_eq!(story.timers(at(17).plus_ms(1)).facts(), ["contact.ended"]);
 }
 
+// Holds
+#[test]
+fn the_echo_switch_counts_from_its_moment_by_the_echos_own_time() {
+    let mut story = Story::new();
+    story.hear(&text("m1", at(0)));
+    let account_id = crate::conversation::rehearsed::thread().account_id;
+    let off = AccountSettings { echo: false, ..AccountSettings::default() };
+    story.settings.set_account(account_id.clone(), at(0), AccountSettings::default());
+    story.settings.set_account(account_id, at(10), off);
+    // Both arrive after the switch.
+    let step = story.apply(&Input::Event(&echo("late", "written after", at(10))), at(20));
+    assert_eq!((step.facts(), story.due_at()), (vec![], Some(at(60))));
+    let step = story.apply(&Input::Event(&echo("early", "written before", at(9))), at(21));
+    assert!(step.facts().contains(&"message.sent"), "{:?}", step.facts());
+    assert_eq!(story.due_at(), None);
+}
+
 // Holds: R-85
 #[test]
 fn only_what_the_account_names_opens_the_window() {

@@ -30,7 +30,7 @@ impl Turn<'_> {
     }
 
     /// The due date of an item.
-    fn due_since(&self, since: Timestamp) -> Due {
+    pub(super) fn due_since(&self, since: Timestamp) -> Due {
         self.due_by(since, self.target_ms(since))
     }
 
@@ -45,7 +45,7 @@ impl Turn<'_> {
     }
 
     /// The newest reply that has not failed yet.
-    fn answered_for_now(&self) -> Option<Timestamp> {
+    pub(super) fn answered_for_now(&self) -> Option<Timestamp> {
         let replies = self.state.sends.iter().filter(|send| send.answers_for_now());
         replies.map(|send: &PendingSend| send.requested_at).max()
     }
@@ -123,7 +123,7 @@ impl Turn<'_> {
     }
 
     /// Items that still wait after a clear have a due date of their own (R-76: newer ones stay due).
-    fn find_waiting(&mut self) {
+    pub(super) fn find_waiting(&mut self) {
         let (answered, for_now) = (self.state.answered_up_to, self.answered_for_now());
         let number = self.contact_number();
         let first_after = |after: Option<Timestamp>| {

@@ -80,6 +80,8 @@ pub struct More {
     pub opened_by: Option<WindowReason>,
     /// An ad keeps the window open until then.
     pub ad_until: Option<Timestamp>,
+    /// It was merged into another once: items of it stand there, unknown here.
+    pub was_guest: bool,
     /// What agents noted.
     #[serde(with = "as_json")]
     pub details: Details,

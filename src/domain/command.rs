@@ -154,6 +154,9 @@ pub enum ThreadNote {
     Gone {
         /// The command to be answered.
         answer: CommandId,
+        /// Who waits for an answer, if they do.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        waiting: Option<Box<GuestContact>>,
     },
     /// What the person of this thread wrote is erased.
     Forget {
