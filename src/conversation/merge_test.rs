@@ -159,7 +159,8 @@ fn who_waits_when_threads_part_waits_on_their_own_thread_with_the_same_date_and_
     threads.outcome(&send, "out1", at(7));
     threads.hear("a", &text("a2", at(10)));
     assert_eq!(threads.due_at("b"), Some(at(70)));
-    (threads.told(), threads.asked());
+    threads.told();
+    threads.asked();
     assert_eq!(threads.wish("a", DeskWish::Unmerge, at(12)), None);
     assert_eq!((threads.due_at("a"), threads.due_at("b")), (Some(at(70)), None));
     let told = threads.told();
