@@ -28,9 +28,9 @@ mod writer;
 
 pub use checkpoint::Checkpoint;
 pub use desk::Progress;
-pub use error::{Error, Remedy};
+pub use error::{Doubt, Error, Remedy};
 pub use key::LAYOUT;
-pub use open::{Opened, StoreSettings};
+pub use open::{Opened, StoreSettings, Trusted};
 pub use pending::Looked;
 pub use view::{KeyValue, RowChange, Store, StoreStats};
 pub use writer::{Lane, StoreWriter, WriterSettings};

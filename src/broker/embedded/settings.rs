@@ -25,7 +25,7 @@ pub struct EmbeddedSettings {
     pub clock: Clock,
     /// How long a member may keep a lane that another one is waiting for.
     pub hand_over_patience: Duration,
-    /// How long a tombstone is kept in a compacted topic: longer than any checkpoint of a store is away.
+    /// How long a tombstone is kept in a compacted topic that declares no time of its own.
     pub tombstones_kept: Duration,
     /// How often old records are looked for, and the journal is taken in.
     pub keep_every: Duration,
