@@ -8,6 +8,7 @@ pub mod context;
 pub mod rehearsal;
 pub mod turn;
 pub mod lane;
+pub mod exchange;
 pub mod worker;
 mod error;
 

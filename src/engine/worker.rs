@@ -21,6 +21,7 @@ use crate::clock::{Clock, Stopwatch};
 use crate::domain::settings::SettingsTable;
 use crate::engine::context::{Committed, Rows};
 use crate::engine::error::Error;
+use crate::engine::exchange::Exchange;
 use crate::engine::lane;
 use crate::engine::stage::{Exit, Stage};
 use crate::engine::turn::{self, Lanes, Turn};
@@ -161,23 +162,14 @@ impl<S: Stage> Worker<S> {
 
     /// From joining the group to leaving it; `Ok` when told to stop.
     fn session_life(&mut self) -> Result<(), Error> {
-        if self.spec.changelog.is_some() {
-            let clock = self.around.clock.clone();
-            let now_ms = move || clock.now().as_ms();
-            self.writer = Some(StoreWriter::start(WriterSettings::default(), now_ms)?);
-        }
-        let mut session = self.around.broker.session(&self.spec.session)?;
+        let mut session = self.begin()?;
         let ended = loop {
             self.beat();
             if self.told_to_stop() && self.in_flight == 0 {
                 break Ok(());
             }
-            match self.round(&mut session) {
-                Ok(()) => (),
-                Err(error) => match error.remedy() {
-                    Remedy::Retry | Remedy::Abort => self.abort(&mut session, &error)?,
-                    Remedy::Rebuild | Remedy::Stop => break Err(error),
-                },
+            if let Err(error) = self.round(&mut session) {
+                break Err(error);
             }
         };
         self.close_lanes();
@@ -189,7 +181,34 @@ impl<S: Stage> Worker<S> {
         Ok(())
     }
 
-    fn round(&mut self, session: &mut Session) -> Result<(), Error> {
+    /// Joins the group, with no lanes yet.
+    ///
+    /// # Errors
+    ///
+    /// The broker's or the store's; nothing has begun.
+    pub fn begin(&mut self) -> Result<Session, Error> {
+        if self.spec.changelog.is_some() {
+            let clock = self.around.clock.clone();
+            let now_ms = move || clock.now().as_ms();
+            self.writer = Some(StoreWriter::start(WriterSettings::default(), now_ms)?);
+        }
+        Ok(self.around.broker.session(&self.spec.session)?)
+    }
+
+    /// Goes round once: a turn, or lanes that come or go. What can be mended by an abort is.
+    ///
+    /// # Errors
+    ///
+    /// What ends the session: [`Remedy::Rebuild`] and [`Remedy::Stop`].
+    pub fn round(&mut self, session: &mut impl Exchange) -> Result<(), Error> {
+        let Err(error) = self.go_round(session) else { return Ok(()) };
+        match error.remedy() {
+            Remedy::Retry | Remedy::Abort => self.abort(session, &error),
+            Remedy::Rebuild | Remedy::Stop => Err(error),
+        }
+    }
+
+    fn go_round(&mut self, session: &mut impl Exchange) -> Result<(), Error> {
         let polled = session.poll(&TURN)?;
         match polled {
             Polled::Records { records, drained } => self.turn(session, &records, drained),
@@ -229,7 +248,7 @@ impl<S: Stage> Worker<S> {
 
     fn turn(
         &mut self,
-        session: &mut Session,
+        session: &mut impl Exchange,
         records: &[crate::broker::record::Record],
         drained: bool,
     ) -> Result<(), Error> {
@@ -371,7 +390,7 @@ impl<S: Stage> Worker<S> {
     }
 
     /// Nothing of the turn became true: drops it, and reads its input again.
-    fn abort(&mut self, session: &mut Session, error: &Error) -> Result<(), Error> {
+    fn abort(&mut self, session: &mut impl Exchange, error: &Error) -> Result<(), Error> {
         tracing::warn!(stage = self.spec.stage.name(), %error, "turn aborted, read again");
         for rows in self.lanes.values_mut() {
             rows.overlay.clear();
@@ -381,7 +400,8 @@ impl<S: Stage> Worker<S> {
         Ok(session.abort()?)
     }
 
-    fn close_lanes(&mut self) {
+    /// Writes what is pending and closes the stores: the session ends in order.
+    pub fn close_lanes(&mut self) {
         let lanes: Vec<u32> = self.lanes.keys().copied().collect();
         for lane in lanes {
             self.close_lane(lane);
@@ -397,7 +417,8 @@ impl<S: Stage> Worker<S> {
         }
     }
 
-    fn drop_lanes(&mut self) {
+    /// Forgets lanes and all that is in memory: the session is gone.
+    pub fn drop_lanes(&mut self) {
         self.stage.forget();
         self.lanes.clear();
         self.checkpoints.clear();
