@@ -15,7 +15,11 @@ const QUIET_AFTER_MS: u64 = 2 * SECOND_MS;
 
 /// The marks of the lanes whose input is not all read.
 #[derive(Debug, Default)]
-pub struct Watermarks(BTreeMap<(u32, Topic), Reached>);
+pub struct Watermarks {
+    inputs: BTreeMap<(u32, Topic), Reached>,
+    /// Lanes whose reading began at this moment: what waits for them may not be at hand yet.
+    begun: BTreeMap<u32, Timestamp>,
+}
 
 /// How far one input of a lane was read.
 #[derive(Debug, Clone, Copy)]
@@ -27,10 +31,19 @@ struct Reached {
 }
 
 impl Watermarks {
+    /// Lanes are read from what is committed, from `now` on: their timers wait until that is all read, or has come in, or
+    /// nothing came of it.
+    pub fn begin(&mut self, lanes: impl Iterator<Item = u32>, now: Timestamp) {
+        for lane in lanes {
+            self.inputs.retain(|(of, _), _| *of != lane);
+            self.begun.insert(lane, now);
+        }
+    }
+
     /// Takes in what a poll brought at `now`; `drained`: nothing was left behind it.
     pub fn take_in(&mut self, records: &[Record], drained: bool, now: Timestamp) {
         if drained {
-            self.0.clear();
+            self.forget();
             return;
         }
         let mut batch: BTreeMap<(u32, Topic), Reached> = BTreeMap::new();
@@ -39,20 +52,25 @@ impl Watermarks {
             let oldest = batch.entry((record.partition, record.topic)).or_insert(reached);
             oldest.time = oldest.time.min(record.timestamp);
         }
-        self.0.extend(batch);
-        self.0.retain(|_, reached| now.since_ms(reached.seen_at) < QUIET_AFTER_MS);
+        self.inputs.extend(batch);
+        self.inputs.retain(|_, reached| now.since_ms(reached.seen_at) < QUIET_AFTER_MS);
+        self.begun.retain(|_, begun_at| now.since_ms(*begun_at) < QUIET_AFTER_MS);
     }
 
     /// The time before which every timer of `lane` may fire, at `now`: never later than that.
     #[must_use]
     pub fn of(&self, lane: u32, now: Timestamp) -> Timestamp {
-        let inputs = self.0.iter().filter(|((of, _), _)| *of == lane);
+        if self.begun.contains_key(&lane) {
+            return Timestamp::from_ms(0);
+        }
+        let inputs = self.inputs.iter().filter(|((of, _), _)| *of == lane);
         inputs.map(|(_, reached)| reached.time).min().map_or(now, |time| time.min(now))
     }
 
-    /// Forgets all lanes: their input is read again from what is committed.
+    /// Forgets all lanes.
     pub fn forget(&mut self) {
-        self.0.clear();
+        self.inputs.clear();
+        self.begun.clear();
     }
 }
 
@@ -116,5 +134,22 @@ mod tests {
         }
         marks.forget();
         assert_eq!(marks.of(0, at(60_000)), at(60_000));
+    }
+
+    // Holds: R-2
+    #[test]
+    fn timers_of_a_lane_just_taken_wait_for_its_input_but_not_for_ever() {
+        let mut marks = Watermarks::default();
+        marks.begin([0, 1].into_iter(), at(10_000));
+        marks.take_in(&[], false, at(10_020));
+        assert_eq!(marks.of(0, at(10_020)), at(0), "nothing at hand yet says nothing");
+        marks.take_in(&records(&[(EVENTS, 0, 4_000)]), false, at(10_100));
+        assert_eq!(marks.of(0, at(10_100)), at(0), "its other inputs may have come from earlier");
+        marks.take_in(&records(&[(EVENTS, 0, 4_500)]), false, at(12_000));
+        assert_eq!(marks.of(0, at(12_000)), at(4_500), "what comes in is the mark");
+        assert_eq!(marks.of(1, at(12_000)), at(12_000), "nothing came of it");
+        marks.begin([1].into_iter(), at(13_000));
+        marks.take_in(&records(&[(EVENTS, 1, 9_000)]), true, at(13_020));
+        assert_eq!(marks.of(1, at(13_020)), at(13_020), "all of it is read");
     }
 }

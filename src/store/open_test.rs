@@ -102,7 +102,7 @@ fn a_damaged_or_foreign_checkpoint_is_not_believed() {
     let sound = Checkpoint::at(42).to_bytes();
     for (planted, because) in [
         ([&sound[..3], &[sound[3] ^ 1], &sound[4..]].concat(), "checksum"),
-        (sound[..10].to_vec(), "length"),
+        (sound[..10].to_vec(), "checksum"),
         (of_another_layout(&sound), "layout"),
     ] {
         let (_room, dir) = room();
@@ -232,7 +232,7 @@ fn two_set_aside_directories_are_kept() {
     for _ in 0..4 {
         let sound = Checkpoint::at(1).to_bytes();
         plant(&dir, Key::Checkpoint.to_bytes(), sound[1..].to_vec());
-        moved.push(is_quarantined(&dir, "length"));
+        moved.push(is_quarantined(&dir, "checksum"));
     }
     let left: Vec<bool> = moved.iter().map(|path| path.exists()).collect();
     assert_eq!(left, [false, false, true, true]);
