@@ -15,4 +15,9 @@ pub mod exchange;
 pub mod worker;
 mod error;
 
+#[cfg(test)]
+mod test_room;
+#[cfg(test)]
+mod worker_test;
+
 pub use error::Error;

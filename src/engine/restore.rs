@@ -108,7 +108,12 @@ impl<R: Row> Restorer<R> {
         }
     }
 
-    /// Whether lanes are on their way.
+    /// The lanes on their way.
+    pub fn lanes(&self) -> impl Iterator<Item = u32> + '_ {
+        self.lanes.keys().copied()
+    }
+
+    /// Whether none are.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.lanes.is_empty()

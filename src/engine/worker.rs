@@ -479,7 +479,8 @@ impl<S: Stage> Worker<S> {
 
     /// Writes what is pending and closes the stores: the session ends in order.
     pub fn close_lanes(&mut self) {
-        let lanes: Vec<u32> = self.lanes.keys().copied().collect();
+        let restored = self.restorer.iter().flat_map(Restorer::lanes);
+        let lanes: Vec<u32> = self.lanes.keys().copied().chain(restored).collect();
         self.close_these(&lanes);
     }
 
@@ -530,6 +531,18 @@ impl<S: Stage> Worker<S> {
             let (stage, actions) = (self.spec.stage.name(), self.in_flight);
             tracing::warn!(stage, actions, "stopped before all that was begun had ended");
         }
+    }
+
+    /// All rows of all lanes, by lane and key.
+    #[cfg(test)]
+    pub(super) fn rows(&self) -> std::collections::BTreeMap<(u32, String), S::Row> {
+        let mut all = std::collections::BTreeMap::new();
+        for (lane, rows) in &self.lanes {
+            for (key, row) in rows.scan_prefix(&[], usize::MAX).unwrap_or_default() {
+                all.insert((*lane, String::from_utf8_lossy(&key).into_owned()), row);
+            }
+        }
+        all
     }
 
     fn told_to_stop(&self) -> bool {

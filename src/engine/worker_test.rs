@@ -1,0 +1,201 @@
+//! Workers by hand: timers under load, restores of many kinds, stores that are not to be trusted.
+
+use std::fs;
+
+use super::test_room::{ByHand, CHANGELOG, INPUT, START, Tally, World};
+use crate::domain::time::{DAY_MS, HOUR_MS, SECOND_MS, Timestamp};
+use crate::topics::Topic;
+
+fn at(seconds: u64) -> Timestamp {
+    START.plus_ms(seconds * SECOND_MS)
+}
+
+fn tally(count: u64) -> Tally {
+    Tally { count, due: None }
+}
+
+/// A worker in a directory of its own does what the input says, and ends.
+fn work(world: &World, dir: &std::path::Path) -> Vec<((u32, String), Tally)> {
+    let mut worker = ByHand::begin(world, "w", dir);
+    worker.rounds(12);
+    worker.end().into_iter().collect()
+}
+
+// Holds: R-2
+#[test]
+fn under_lasting_load_a_timer_fires_between_the_inputs_before_and_after_it() {
+    let world = World::new(1);
+    let due = at(999).as_ms();
+    let mut records = vec![("a".to_owned(), format!("due {due}"), at(0))];
+    for n in 1..12_000_u64 {
+        records.push(("a".to_owned(), "again".to_owned(), at(0).plus_ms(n * 200)));
+    }
+    let borrowed: Vec<_> = records.iter().map(|(k, v, t)| (k.as_str(), v.as_str(), *t)).collect();
+    world.write(0, &borrowed);
+    world.move_on(10_000 * SECOND_MS);
+    let dir = tempfile::tempdir().unwrap();
+    let mut worker = ByHand::begin(&world, "w", dir.path());
+    let mut fired_after = None;
+    for _ in 0..12 {
+        world.move_on(SECOND_MS);
+        worker.rounds(1);
+        if !world.read(Topic::Timeline, 0).is_empty() && fired_after.is_none() {
+            fired_after = Some(worker.worker.rows()[&(0, "a".to_owned())].count);
+        }
+    }
+    // The deadline lies in the second batch of five thousand: what it held was applied before, and 2 000 were left.
+    assert_eq!(fired_after, Some(10_000), "neither before its inputs nor after all of them");
+    assert_eq!(worker.end()[&(0, "a".to_owned())].count, 12_000);
+    assert_eq!(world.read(Topic::Timeline, 0).len(), 1, "once");
+}
+
+#[test]
+fn timers_that_are_too_many_for_one_turn_fire_in_the_next_ones() {
+    let world = World::new(1);
+    let due = format!("due {}", at(10).as_ms());
+    let keys: Vec<String> = (0..2_500).map(|n| format!("k{n:04}")).collect();
+    let records: Vec<_> = keys.iter().map(|key| (key.as_str(), due.as_str(), at(0))).collect();
+    world.write(0, &records);
+    let dir = tempfile::tempdir().unwrap();
+    let mut worker = ByHand::begin(&world, "w", dir.path());
+    worker.rounds(6);
+    assert_eq!(world.read(Topic::Timeline, 0).len(), 0, "none is early");
+    world.move_on(10 * SECOND_MS);
+    worker.rounds(2);
+    assert_eq!(world.read(Topic::Timeline, 0).len(), 0, "nor at its time: it comes after it");
+    world.move_on(1);
+    for fired in [1_000, 2_000, 2_500, 2_500] {
+        worker.rounds(1);
+        assert_eq!(world.read(Topic::Timeline, 0).len(), fired);
+    }
+    worker.end();
+}
+
+#[test]
+fn a_store_that_was_closed_in_order_is_not_replayed() {
+    let world = World::new(2);
+    world.write(0, &[("a", "x", at(0)), ("b", "x", at(0)), ("a", "x", at(0))]);
+    let dir = tempfile::tempdir().unwrap();
+    let expected = [((0, "a".to_owned()), tally(2)), ((0, "b".to_owned()), tally(1))];
+    assert_eq!(work(&world, dir.path()), expected);
+    let restored = || {
+        world.metric("dmstream_state_restored_records_total{stage=\"conversation\"}").unwrap()
+    };
+    let before = restored();
+    // The checkpoint moves with the turn after a look at the log's end: without one all is replayed, and that is right.
+    assert_eq!(work(&world, dir.path()), expected);
+    let replayed = restored() - before;
+    assert!(replayed <= 2.0, "{replayed} records of three");
+    assert_eq!(work(&world, tempfile::tempdir().unwrap().path()), expected, "from nothing");
+}
+
+/// The deletion itself is forgotten by the changelog; a store from before it must not bring the row back.
+#[test]
+fn a_store_older_than_deletions_are_kept_does_not_let_deleted_rows_rise_again() {
+    let world = World::new(1);
+    world.write(0, &[("a", "x", at(0)), ("b", "x", at(0))]);
+    let old = tempfile::tempdir().unwrap();
+    work(&world, old.path());
+    world.write(0, &[("a", "delete", at(1))]);
+    let elsewhere = tempfile::tempdir().unwrap();
+    assert_eq!(work(&world, elsewhere.path()), [((0, "b".to_owned()), tally(1))]);
+    world.move_on(8 * DAY_MS);
+    for _ in 0..2 {
+        // What is compacted are segments that are closed: more comes behind.
+        let filler = "f".repeat(2_000);
+        world.write(0, &[(filler.as_str(), "x", world.clock.now())]);
+        work(&world, elsewhere.path());
+        world.keep();
+    }
+    let left = world.read(CHANGELOG, 0);
+    assert!(left.iter().all(|record| record.key.as_deref() != Some(b"a")), "all of it is forgotten");
+
+    let rows = work(&world, old.path());
+    assert!(rows.iter().all(|((_, key), _)| key != "a"), "it rose again: {rows:?}");
+    assert!(rows.iter().any(|((_, key), _)| key == "b"));
+    assert_eq!(world.set_aside("stale"), 1.0);
+}
+
+#[test]
+fn a_store_that_rests_for_long_is_still_believed_when_something_was_committed_meanwhile() {
+    let world = World::new(2);
+    world.write(0, &[("a", "x", at(0))]);
+    let dir = tempfile::tempdir().unwrap();
+    let mut worker = ByHand::begin(&world, "w", dir.path());
+    worker.rounds(6);
+    for _ in 0..10 {
+        // Only the other lane is written to.
+        world.move_on(DAY_MS);
+        worker.rounds(2);
+        world.write(1, &[("other", "x", world.clock.now())]);
+        worker.rounds(2);
+    }
+    worker.end();
+    assert_eq!(work(&world, dir.path()).len(), 2);
+    assert_eq!(world.set_aside("stale"), 0.0);
+}
+
+#[test]
+fn a_store_of_another_log_is_set_aside() {
+    let first = World::new(1);
+    let many: Vec<_> = (0..50).map(|n| format!("k{n}")).collect();
+    first.write(0, &many.iter().map(|key| (key.as_str(), "x", at(0))).collect::<Vec<_>>());
+    let dir = tempfile::tempdir().unwrap();
+    let mut worker = ByHand::begin(&first, "w", dir.path());
+    worker.rounds(6);
+    first.move_on(HOUR_MS);
+    worker.rounds(2);
+    first.write(0, &[("k0", "x", at(1))]);
+    worker.rounds(2);
+    worker.end();
+
+    let second = World::new(1);
+    second.move_on(HOUR_MS);
+    second.write(0, &[("new", "x", at(0))]);
+    assert_eq!(work(&second, dir.path()), [((0, "new".to_owned()), tally(1))]);
+    assert_eq!(second.set_aside("beyond_end"), 1.0);
+}
+
+#[test]
+fn a_restore_that_was_broken_off_begins_again() {
+    let world = World::new(1);
+    let keys: Vec<String> = (0..25_000).map(|n| format!("k{n}")).collect();
+    world.write(0, &keys.iter().map(|key| (key.as_str(), "x", at(0))).collect::<Vec<_>>());
+    assert_eq!(work(&world, tempfile::tempdir().unwrap().path()).len(), 25_000);
+    let dir = tempfile::tempdir().unwrap();
+    let mut broken_off = ByHand::begin(&world, "w", dir.path());
+    // Assigned, begun, one batch of ten thousand.
+    broken_off.rounds(2);
+    let remaining = "dmstream_state_restore_remaining_records{stage=\"conversation\",worker=\"w\"}";
+    assert_eq!(world.metric(remaining), Some(15_000.0));
+    assert!(broken_off.end().is_empty(), "no lane is taken before it is whole");
+    assert_eq!(work(&world, dir.path()).len(), 25_000);
+    assert_eq!(world.set_aside("unfinished"), 1.0);
+    assert_eq!(world.metric(remaining), Some(0.0));
+}
+
+#[test]
+fn a_lane_that_cannot_be_restored_now_holds_up_no_other_and_comes_back_later() {
+    let world = World::new(2);
+    world.write(0, &[("a", "x", at(0))]);
+    world.write(1, &[("b", "x", at(0))]);
+    let dir = tempfile::tempdir().unwrap();
+    // No store, and the last name for what is set aside is taken by something that cannot be replaced.
+    let stores = dir.path().join("conversation");
+    let obstacle = stores.join(format!("1.quarantined-{}", u64::MAX));
+    fs::create_dir_all(obstacle.join("full")).unwrap();
+    fs::write(stores.join("1"), b"garbage").unwrap();
+    let mut worker = ByHand::begin(&world, "w", dir.path());
+    worker.rounds(12);
+    let rows = worker.worker.rows();
+    assert_eq!(rows.keys().map(|(lane, _)| *lane).collect::<Vec<_>>(), [0]);
+    assert_eq!(world.broker.end_offset(INPUT, 1).unwrap(), 1);
+
+    fs::remove_dir_all(&obstacle).unwrap();
+    worker.rounds(4);
+    assert_eq!(worker.worker.rows().len(), 1, "there is a pause first");
+    world.move_on(SECOND_MS);
+    worker.rounds(8);
+    assert_eq!(worker.end().len(), 2);
+    assert_eq!(world.set_aside("unopenable"), 1.0);
+}
