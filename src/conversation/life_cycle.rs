@@ -253,20 +253,27 @@ impl Turn<'_> {
         if shown { self.state.preview.text.clone() } else { String::new() }
     }
 
-    /// Routing hears of a new preview or due date: it orders the queue and shows the banner by them, and knows by
-    /// the due date which customers wait when their agent is lost.
+    /// Routing hears of a new due date, by which it orders the queue and knows which customers wait when their agent is lost
+    /// and of a new preview while a banner shows it.
+    ///
+    /// Whoever is not offered yet may write a hundred messages: routing hears of the last one when it has made the offer.
     pub(super) fn tell_routing(&mut self) {
         let preview = self.shown_preview();
         let Some(contact) = self.contact_mut() else { return };
-        let current = (contact.due.map(|due| due.due_at), preview);
+        let due_at = contact.due.map(|due| due.due_at);
+        let (known_due_at, known_preview) = match &contact.told {
+            Some((due_at, preview)) => (Some(*due_at), Some(preview)),
+            None => (None, None),
+        };
+        let reordered = known_due_at != Some(due_at);
         let concerned = match contact.care {
-            Care::Queued | Care::Offered { .. } | Care::Held => true,
-            Care::Asked => contact.told.is_some(),
+            Care::Offered { .. } => reordered || known_preview != Some(&preview),
+            Care::Queued | Care::Held => reordered,
+            Care::Asked => contact.told.is_some() && reordered,
             Care::Unasked => false,
         };
-        if concerned && contact.told.as_ref() != Some(&current) {
-            contact.told = Some(current.clone());
-            let (due_at, preview) = current;
+        if concerned {
+            contact.told = Some((due_at, preview.clone()));
             self.ask(RoutingAsk::Update { due_at, preview });
         }
     }

@@ -9,7 +9,7 @@ use crate::domain::event::{
     Content, ContentKind, Direction, Event, EventKind, MessageBody, Reaction, Story as StoryShown,
 };
 use crate::domain::fact::{ConversationSnapshot, Fact, FactBody, Status};
-use crate::domain::id::{AgentId, ClientMessageId, CommandId, EventId, MessageId};
+use crate::domain::id::{AgentId, ClientMessageId, CommandId, EventId, MessageId, OfferId};
 use crate::domain::outbound::{FailureCode, OutboundSend, SendOutcome, SendResult};
 use crate::domain::routing::{RoutingAsk, RoutingDecision, RoutingRequest, RoutingVerdict};
 use crate::domain::settings::{AccountSettings, CompanySettings, SettingsTable};
@@ -254,6 +254,13 @@ impl Story {
     pub(super) fn assigned(&mut self, who: &str, when: Timestamp) -> Step {
         let reason = crate::domain::routing::AssignReason::AutomatedAssignment;
         self.decided(RoutingVerdict::Assigned { agent_id: agent(who), reason }, when)
+    }
+
+    /// The newest contact is on an agent's banner.
+    pub(super) fn offered(&mut self, who: &str, when: Timestamp) -> Step {
+        let offer_id = OfferId::parse("of-1").unwrap();
+        let (agent_id, expires_at) = (agent(who), when);
+        self.decided(RoutingVerdict::Offered { offer_id, agent_id, expires_at, round: 1 }, when)
     }
 
     pub(super) fn outcome(

@@ -91,19 +91,11 @@ fn a_day() -> Vec<Value> {
     let mut steps = vec![story.hear(&text("m1", at(0)))];
     let inbox_id = AccountSettings::default().inbox_id;
     steps.push(story.decided(RoutingVerdict::Queued { inbox_id: inbox_id.clone() }, at(0)));
-    let offered = |story: &mut Story, who: &str, minute| {
-        let (offer_id, agent_id) = (OfferId::parse("of-1").unwrap(), agent(who));
-        let expires_at = at(minute);
-        story.decided(
-            RoutingVerdict::Offered { offer_id, agent_id, expires_at, round: 1 },
-            at(minute),
-        )
-    };
-    steps.push(offered(&mut story, "ben", 0));
+    steps.push(story.offered("ben", at(0)));
     let (offer_id, agent_id) = (OfferId::parse("of-1").unwrap(), agent("ben"));
     let missed = RoutingVerdict::Rejected { offer_id, agent_id, reason: RejectReason::Missed };
     steps.push(story.decided(missed, at(1)));
-    steps.push(offered(&mut story, "ana", 1));
+    steps.push(story.offered("ana", at(1)));
     let (offer_id, agent_id) = (OfferId::parse("of-1").unwrap(), agent("ana"));
     steps.push(story.decided(RoutingVerdict::Accepted { offer_id, agent_id }, at(2)));
     steps.push(story.reply("ana", "lost", at(5)));

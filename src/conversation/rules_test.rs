@@ -65,17 +65,16 @@ fn unsupported_content_routes_and_runs_the_clock() {
     assert_eq!(story.due_at(), Some(at(60)));
 }
 
-// Holds
+// Holds
 #[test]
-fn more_messages_join_and_routing_hears_of_preview_and_due_date() {
+fn more_messages_join_and_routing_hears_of_a_due_date_when_it_changes() {
     let mut story = Story::new();
     story.hear(&text("m1", at(0)));
     let step = story.hear(&text("m2", at(1)));
     assert_eq!(step.facts(), ["message.received"]);
-    assert_eq!(step.ask(), RoutingAsk::Update { due_at: Some(at(60)), preview: "says m2".into() });
+    assert_eq!(step.asks(), [""; 0], "nobody sees the preview yet");
     story.assigned("ana", at(2));
-    let step = story.hear(&text("m3", at(3)));
-    assert_eq!(step.ask(), RoutingAsk::Update { due_at: Some(at(60)), preview: "says m3".into() });
+    assert_eq!(story.hear(&text("m3", at(3))).asks(), [""; 0]);
     let step = story.reply("ana", "hello", at(4));
     assert_eq!(step.ask(), RoutingAsk::Update { due_at: None, preview: "says m3".into() });
     let send = step.sends()[0].clone();
@@ -83,6 +82,19 @@ fn more_messages_join_and_routing_hears_of_preview_and_due_date() {
     assert_eq!(story.hear(&react("m3", at(5), false)).asks(), Vec::<&str>::new());
     let step = story.hear(&text("m4", at(6)));
     assert_eq!(step.ask(), RoutingAsk::Update { due_at: Some(at(66)), preview: "says m4".into() });
+}
+
+// Holds: R-26
+#[test]
+fn a_banner_shows_the_newest_message_whenever_it_came() {
+    let mut story = Story::new();
+    story.hear(&text("m1", at(0)));
+    story.hear(&text("m2", at(1)));
+    let said = |text: &str| RoutingAsk::Update { due_at: Some(at(60)), preview: text.into() };
+    assert_eq!(story.offered("ana", at(2)).ask(), said("says m2"), "written before the offer");
+    assert_eq!(story.hear(&text("m3", at(2))).ask(), said("says m3"), "written while it stands");
+    let offered_again = story.offered("ben", at(3));
+    assert_eq!(offered_again.asks(), [""; 0], "routing knows it");
 }
 
 // Holds: R-103
