@@ -24,6 +24,8 @@ const ENV_PREFIX: &str = "DMSTREAM_";
 /// Kafka's own bounds: below a broker's least no member joins, and a member that may be silent for longer than between
 /// two polls is refused.
 const SESSION_TIMEOUT_MS: RangeInclusive<u64> = 1_000..=300_000;
+/// Less is a kill.
+const STOP_WITHIN_MS: RangeInclusive<u64> = 1_000..=600_000;
 /// A broker's cap is 15 minutes.
 const TRANSACTION_TIMEOUT_MS: RangeInclusive<u64> = 1_000..=900_000;
 
@@ -57,6 +59,8 @@ pub struct Config {
     pub roles: Vec<Role>,
     /// Worker threads a stage. `DMSTREAM_WORKERS`.
     pub workers: u32,
+    /// How long a stop in order may take; then the process ends itself. `DMSTREAM_STOP_WITHIN_MS`.
+    pub stop_within_ms: u64,
     /// Secrets that may sign webhooks; several while one is rotated. `DMSTREAM_APP_SECRETS`, comma-separated.
     #[serde(deserialize_with = "list")]
     pub app_secrets: Vec<Secret>,
@@ -148,6 +152,7 @@ impl Default for Config {
             instance: "0".to_owned(),
             roles: Vec::new(),
             workers: 1,
+            stop_within_ms: 40_000,
             app_secrets: Vec::new(),
             verify_token: None,
             admin_token: None,
@@ -230,6 +235,7 @@ impl Config {
         for (name, value, range) in [
             ("kafka_session_timeout_ms", session, SESSION_TIMEOUT_MS),
             ("kafka_transaction_timeout_ms", transaction, TRANSACTION_TIMEOUT_MS),
+            ("stop_within_ms", self.stop_within_ms, STOP_WITHIN_MS),
         ] {
             if !range.contains(&value) {
                 return Err(Error::Timeout { name, value, range });
@@ -309,6 +315,7 @@ fn variable(name: &str, value: String) -> Serialized<Value> {
         "workers"
         | "partitions"
         | "kafka_replication"
+        | "stop_within_ms"
         | "kafka_session_timeout_ms"
         | "kafka_transaction_timeout_ms" => {
             value.parse().map_or_else(|_| Value::from(value), |number: u64| Value::from(number))
@@ -387,6 +394,8 @@ mod tests {
 
     #[test]
     fn a_timeout_out_of_range_is_refused_with_its_range() {
+        let stop = read(None, &[("DMSTREAM_STOP_WITHIN_MS", "999")]).unwrap_err();
+        assert!(stop.to_string().contains("stop_within_ms is 999; it takes 1000 to 600000"), "{stop}");
         let read = |ms| read(None, &[("DMSTREAM_KAFKA_SESSION_TIMEOUT_MS", ms)]);
         assert_eq!(read("6000").unwrap().kafka_session_timeout_ms, 6_000);
         for ms in ["0", "999", "300001"] {

@@ -146,7 +146,10 @@ fn spawn<S: Stage>(
     let name = spec.session.member.clone();
     let pulse = Arc::new(Pulse::default());
     let worker = Worker::new(spec, around.clone(), stage, act, Arc::clone(&pulse));
+    let ending = Ending(Arc::clone(&pulse));
     let thread = std::thread::Builder::new().name(name.clone()).spawn(move || {
+        // Said even if it panics.
+        let _ending = ending;
         let ended = worker.run();
         if let Err(error) = &ended {
             tracing::error!(%error, "stage stopped; a person must look at it");
@@ -154,6 +157,15 @@ fn spawn<S: Stage>(
         ended
     })?;
     Ok(Running { name, pulse, thread })
+}
+
+/// Says when it goes that its worker has ended.
+struct Ending(Arc<Pulse>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.ended.store(true, Ordering::Relaxed);
+    }
 }
 
 fn nothing_to_do<S: Stage<Action = (), Completion = ()>>() -> Act<S> {

@@ -19,7 +19,7 @@ use arc_swap::ArcSwap;
 use crate::broker::{Broker, PollBounds, Polled, Remedy, Session, SessionSpec};
 use crate::clock::{Clock, Stopwatch};
 use crate::domain::settings::SettingsTable;
-use crate::domain::time::HOUR_MS;
+use crate::domain::time::{HOUR_MS, SECOND_MS, Timestamp};
 use crate::engine::context::{Committed, Rows};
 use crate::engine::error::Error;
 use crate::engine::exchange::Exchange;
@@ -48,7 +48,7 @@ const WAIT_BETWEEN_REPLAYS: Duration = Duration::from_millis(1);
 const CHECKPOINT_AGES_MS: u64 = HOUR_MS;
 
 /// How long actions under way may hold up the end. What comes of them later is seen to by their timers.
-const ACTIONS_WITHIN: Duration = Duration::from_secs(10);
+const ACTIONS_WITHIN_MS: u64 = 10 * SECOND_MS;
 
 /// How long the last rows of all lanes may take to disk at the end, and those of lanes that are asked back.
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
@@ -192,12 +192,13 @@ impl<S: Stage> Worker<S> {
     /// From joining the group to leaving it; `Ok` when told to stop.
     fn session_life(&mut self) -> Result<(), Error> {
         let mut session = self.begin()?;
-        let mut stopping: Option<Stopwatch> = None;
+        let mut stopping: Option<Timestamp> = None;
         let ended = loop {
             self.beat();
             if self.told_to_stop() {
-                let since = stopping.get_or_insert_with(Stopwatch::start).elapsed();
-                if self.in_flight == 0 || since > ACTIONS_WITHIN {
+                let now = self.around.clock.now();
+                let waited_ms = now.since_ms(*stopping.get_or_insert(now));
+                if self.in_flight == 0 || waited_ms > ACTIONS_WITHIN_MS {
                     self.say_what_is_left();
                     break Ok(());
                 }

@@ -1,8 +1,12 @@
 //! Workers by hand: timers under load, restores of many kinds, stores that are not to be trusted.
 
 use std::fs;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use super::test_room::{ByHand, CHANGELOG, INPUT, START, Tally, World};
+use super::test_room::{ByHand, CHANGELOG, INPUT, START, Tally, World, worker};
+use crate::broker::Broker;
+use crate::clock::Stopwatch;
 use crate::domain::time::{DAY_MS, HOUR_MS, SECOND_MS, Timestamp};
 use crate::topics::Topic;
 
@@ -110,10 +114,11 @@ fn a_store_older_than_deletions_are_kept_does_not_let_deleted_rows_rise_again() 
     let left = world.read(CHANGELOG, 0);
     assert!(left.iter().all(|record| record.key.as_deref() != Some(b"a")), "all of it is forgotten");
 
+    let before = world.set_aside("stale");
     let rows = work(&world, old.path());
     assert!(rows.iter().all(|((_, key), _)| key != "a"), "it rose again: {rows:?}");
     assert!(rows.iter().any(|((_, key), _)| key == "b"));
-    assert_eq!(world.set_aside("stale"), 1.0);
+    assert_eq!(world.set_aside("stale"), before + 1.0);
 }
 
 #[test]
@@ -198,4 +203,88 @@ fn a_lane_that_cannot_be_restored_now_holds_up_no_other_and_comes_back_later() {
     worker.rounds(8);
     assert_eq!(worker.end().len(), 2);
     assert_eq!(world.set_aside("unopenable"), 1.0);
+}
+
+/// Waits until `done`, moving time on.
+#[track_caller]
+fn until(world: &World, step_ms: u64, mut done: impl FnMut() -> bool) {
+    let waited = Stopwatch::start();
+    while !done() {
+        assert!(waited.elapsed() < Duration::from_secs(60), "never");
+        world.move_on(step_ms);
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_worker_that_builds_its_session_again_and_again_goes_round_and_stops_when_told() {
+    let world = World::new(1);
+    let dir = tempfile::tempdir().unwrap();
+    let (worker, pulse) = worker(&world, "w", dir.path());
+    let Broker::Embedded(broker) = world.broker.clone() else { panic!("in memory") };
+    broker.close().unwrap();
+    let running = std::thread::spawn(move || worker.run());
+    for _ in 0..5 {
+        // Whenever that is, it says so soon.
+        let now_ms = world.clock.now().as_ms() + 10 * SECOND_MS;
+        until(&world, SECOND_MS, || pulse.beat_at_ms.load(Ordering::Relaxed) >= now_ms);
+    }
+    assert!(!pulse.joined.load(Ordering::Relaxed), "it has no lanes");
+    pulse.stop.store(true, Ordering::Relaxed);
+    running.join().unwrap().unwrap();
+}
+
+#[test]
+fn a_worker_told_to_stop_waits_for_what_is_under_way_but_not_for_ever() {
+    let world = World::new(1);
+    world.write(0, &[("a", "act", at(0))]);
+    let dir = tempfile::tempdir().unwrap();
+    // What is begun never ends: nothing comes back.
+    let (worker, pulse) = worker(&world, "w", dir.path());
+    let running = std::thread::spawn(move || worker.run());
+    let committed = "dmstream_records_total{exit=\"emitted\",stage=\"conversation\"}";
+    until(&world, 0, || world.metric(committed) == Some(1.0));
+    pulse.stop.store(true, Ordering::Relaxed);
+    let before = pulse.beat_at_ms.load(Ordering::Relaxed);
+    world.move_on(5 * SECOND_MS);
+    until(&world, 0, || pulse.beat_at_ms.load(Ordering::Relaxed) >= before + 5 * SECOND_MS);
+    assert!(!running.is_finished(), "a call may still end");
+    until(&world, SECOND_MS, || running.is_finished());
+    running.join().unwrap().unwrap();
+}
+
+#[test]
+fn how_far_behind_a_lane_is_is_told_and_forgotten_with_it() {
+    let world = World::new(1);
+    let (records, seconds) = (lag_of("records"), lag_of("seconds"));
+    let dir = tempfile::tempdir().unwrap();
+    let (worker, pulse) = worker(&world, "w", dir.path());
+    let running = std::thread::spawn(move || worker.run());
+    until(&world, SECOND_MS, || world.metric(&records) == Some(0.0));
+    assert_eq!(world.metric(&seconds), Some(0.0));
+    until(&world, SECOND_MS, || pulse.joined.load(Ordering::Relaxed));
+    pulse.stop.store(true, Ordering::Relaxed);
+    running.join().unwrap().unwrap();
+    assert_eq!((world.metric(&records), world.metric(&seconds)), (None, None));
+
+    fn lag_of(what: &str) -> String {
+        let labels = "partition=\"0\",stage=\"conversation\",topic=\"events.normalized\"";
+        format!("dmstream_consumer_lag_{what}{{{labels}}}")
+    }
+}
+
+#[test]
+fn a_sessions_lag_is_what_is_committed_and_not_processed() {
+    let world = World::new(2);
+    world.write(0, &[("a", "x", at(0)), ("b", "x", at(0))]);
+    let dir = tempfile::tempdir().unwrap();
+    let mut worker = ByHand::begin(&world, "w", dir.path());
+    assert!(worker.session.lag().is_empty(), "no lanes yet");
+    worker.rounds(4);
+    assert_eq!(worker.session.lag(), [((INPUT, 0), 0), ((INPUT, 1), 0)].into());
+    world.write(1, &[("a", "x", at(0)), ("b", "x", at(0))]);
+    assert_eq!(worker.session.lag(), [((INPUT, 0), 0), ((INPUT, 1), 2)].into());
+    worker.rounds(1);
+    assert_eq!(worker.session.lag(), [((INPUT, 0), 0), ((INPUT, 1), 0)].into());
+    worker.end();
 }

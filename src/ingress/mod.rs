@@ -9,6 +9,7 @@
 mod door;
 mod handshake;
 mod metrics;
+mod pulse;
 mod receive;
 mod secrets;
 mod signature;
@@ -18,5 +19,6 @@ mod receive_test;
 
 pub use door::{Append, Ingress, KeyOf, Limits};
 pub use metrics::Metrics;
+pub use pulse::Pulse;
 pub use receive::router;
 pub use secrets::{Error, Secrets, VerifyToken};

@@ -103,14 +103,22 @@ async fn take_in(door: &Door, request: Request) -> Result<(), Refusal> {
         return Err(Refusal::BadSignature);
     }
     let record = to_record(ingress, &head.headers, body);
-    match timeout_at(answer_by, (ingress.append)(record)).await {
+    let delivered = match timeout_at(answer_by, (ingress.append)(record)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(refusal_of(&error)),
         Err(_elapsed) => {
             tracing::warn!("a webhook is refused: the broker did not confirm it in time");
             Err(Refusal::BrokerUnavailable)
         }
+    };
+    let now = ingress.clock.now();
+    match delivered {
+        Ok(()) => ingress.pulse.delivered(now),
+        Err(why) if why.status() == StatusCode::SERVICE_UNAVAILABLE => ingress.pulse.failed(now),
+        // The body's fault, not the broker's.
+        Err(_) => (),
     }
+    delivered
 }
 
 fn refusal_of(error: &broker::Error) -> Refusal {
@@ -186,7 +194,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// Room for one body, given back when dropped.
 struct Room<'a> {
-    metrics: &'a Metrics,
+    ingress: &'a Ingress,
     bytes: u32,
     _permit: OwnedSemaphorePermit,
 }
@@ -197,14 +205,16 @@ impl<'a> Room<'a> {
         let Ok(permit) = Arc::clone(&door.room).try_acquire_many_owned(bytes) else {
             return Err(Refusal::Overloaded);
         };
-        let metrics = &door.ingress.metrics;
-        metrics.in_flight_add(bytes);
-        Ok(Self { metrics, bytes, _permit: permit })
+        let ingress = &*door.ingress;
+        ingress.metrics.in_flight_add(bytes);
+        ingress.pulse.taken(bytes);
+        Ok(Self { ingress, bytes, _permit: permit })
     }
 }
 
 impl Drop for Room<'_> {
     fn drop(&mut self) {
-        self.metrics.in_flight_sub(self.bytes);
+        self.ingress.metrics.in_flight_sub(self.bytes);
+        self.ingress.pulse.given_back(self.bytes);
     }
 }
