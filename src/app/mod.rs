@@ -246,6 +246,7 @@ fn kafka_settings(config: &Config) -> KafkaSettings {
         properties: exposed(&config.kafka_properties),
         replication: config.kafka_replication,
         partitions: config.partitions,
+        group_protocol: config.kafka_group_protocol,
         session_timeout: Duration::from_millis(config.kafka_session_timeout_ms),
         transaction_timeout: Duration::from_millis(config.kafka_transaction_timeout_ms),
         ..KafkaSettings::new(config.kafka_bootstrap.as_deref().unwrap_or_default())

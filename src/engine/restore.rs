@@ -98,7 +98,10 @@ impl<R: Row> Restorer<R> {
         for lane in lanes {
             let desk = match self.lanes.remove(lane) {
                 Some(Way::Replayed(replay, _)) => replay.desk,
-                Some(Way::Whole(Restored { rows: Rows { committed: Committed::Lane(desk), .. }, .. })) => desk,
+                Some(Way::Whole(Restored {
+                    rows: Rows { committed: Committed::Lane(desk), .. },
+                    ..
+                })) => desk,
                 Some(Way::Whole(_) | Way::Waiting { .. }) | None => continue,
             };
             let closed = desk.close(CLOSE_WITHIN).and_then(Store::close);
@@ -215,9 +218,18 @@ impl<R> Way<R> {
         if let Self::Replayed(replay, _) = std::mem::replace(self, waiting) {
             let Replay { place: (_, lane), desk, next, opened_at, records, .. } = *replay;
             let took_ms = now.since_ms(opened_at);
-            tracing::debug!(lane, restore.records = records, restore.took_ms = took_ms, "lane restored");
+            tracing::debug!(
+                lane,
+                restore.records = records,
+                restore.took_ms = took_ms,
+                "lane restored"
+            );
             let checkpoint = Checkpoint::at(next).true_at(opened_at.as_ms());
-            *self = Self::Whole(Restored { rows: Rows { committed: Committed::Lane(desk), overlay: BTreeMap::new() }, checkpoint, records });
+            *self = Self::Whole(Restored {
+                rows: Rows { committed: Committed::Lane(desk), overlay: BTreeMap::new() },
+                checkpoint,
+                records,
+            });
         }
     }
 }
@@ -259,7 +271,8 @@ impl Replay {
         };
         let next = from.next_offset;
         let reader = tools.broker.reader(&NextOffsets::from([((changelog, lane), next)]))?;
-        let (place, desk, true_at_ms) = ((changelog, lane), tools.writer.lane(store), from.true_at_ms);
+        let (place, desk, true_at_ms) =
+            ((changelog, lane), tools.writer.lane(store), from.true_at_ms);
         let opened_at = tools.now;
         Ok(Self { place, desk, reader, next, end, opened_at, true_at_ms, records: 0 })
     }

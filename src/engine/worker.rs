@@ -458,7 +458,12 @@ impl<S: Stage> Worker<S> {
         let name = stage.name();
         for (topic, lane) in report.stopped {
             let topic = topic.name();
-            tracing::warn!(stage = name, topic, lane, "a lane has records to read and stands still");
+            tracing::warn!(
+                stage = name,
+                topic,
+                lane,
+                "a lane has records to read and stands still"
+            );
         }
         for (topic, lane) in report.resumed {
             let topic = topic.name();

@@ -82,9 +82,8 @@ fn a_store_that_was_closed_in_order_is_not_replayed() {
     let dir = tempfile::tempdir().unwrap();
     let expected = [((0, "a".to_owned()), tally(2)), ((0, "b".to_owned()), tally(1))];
     assert_eq!(work(&world, dir.path()), expected);
-    let restored = || {
-        world.metric("dmstream_state_restored_records_total{stage=\"conversation\"}").unwrap()
-    };
+    let restored =
+        || world.metric("dmstream_state_restored_records_total{stage=\"conversation\"}").unwrap();
     let before = restored();
     // The checkpoint moves with the turn after a look at the log's end: without one all is replayed, and that is right.
     assert_eq!(work(&world, dir.path()), expected);
@@ -112,7 +111,10 @@ fn a_store_older_than_deletions_are_kept_does_not_let_deleted_rows_rise_again() 
         world.keep();
     }
     let left = world.read(CHANGELOG, 0);
-    assert!(left.iter().all(|record| record.key.as_deref() != Some(b"a")), "all of it is forgotten");
+    assert!(
+        left.iter().all(|record| record.key.as_deref() != Some(b"a")),
+        "all of it is forgotten"
+    );
 
     let before = world.set_aside("stale");
     let rows = work(&world, old.path());

@@ -21,10 +21,8 @@ async fn a_stop_does_not_wait_for_a_graph_api_that_hangs() {
     let instagram = Instagram::open(&url, 20, GraphFaults::NONE).await;
     somebody_writes(&product, &instagram).await;
     // Who writes is asked for: this call is under way until the end.
-    let (call, _) = tokio::time::timeout(Duration::from_secs(30), hole.accept())
-        .await
-        .unwrap()
-        .unwrap();
+    let (call, _) =
+        tokio::time::timeout(Duration::from_secs(30), hole.accept()).await.unwrap().unwrap();
     let since = Stopwatch::start();
     product.stop().await;
     assert!(since.elapsed() < Duration::from_secs(25), "{:?}", since.elapsed());

@@ -250,9 +250,8 @@ impl Session {
     pub(in crate::broker) fn lag(&self) -> Lag {
         let Ok(mut state) = self.shared().state() else { return Lag::new() };
         let places = self.lanes.values().flatten().map(|cursor| cursor.at);
-        let ends: Vec<_> = places
-            .map(|at| (at, state.logs.get(&at).map_or(0, |log| log.end)))
-            .collect();
+        let ends: Vec<_> =
+            places.map(|at| (at, state.logs.get(&at).map_or(0, |log| log.end))).collect();
         let committed = &state.group(&self.group).offsets;
         let behind = |(at, end): ((Topic, u32), u64)| {
             (at, end.saturating_sub(committed.get(&at).copied().unwrap_or(0)))

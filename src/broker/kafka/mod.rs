@@ -33,7 +33,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 pub use producer::Producer;
 pub use reader::Reader;
 pub use session::Session;
-pub use settings::KafkaSettings;
+pub use settings::{GroupProtocol, KafkaSettings};
 
 use super::{Error, NextOffsets, SessionSpec, TopicChange, TopicDifference};
 use crate::clock::Stopwatch;
