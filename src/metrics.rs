@@ -90,6 +90,8 @@ pub struct Metrics {
     lag_seconds: GaugeVec,
     standing: IntGaugeVec,
     restoring: IntGaugeVec,
+    uncommitted: IntGaugeVec,
+    unwritten: IntGaugeVec,
     progress: IntGaugeVec,
     lanes: IntGaugeVec,
     commit: Histogram,
@@ -151,6 +153,16 @@ impl Metrics {
                 "Changelog records still to be replayed before lanes are taken.",
                 &["stage", "worker"],
             )?,
+            uncommitted: gauge(
+                "state_uncommitted_bytes",
+                "The most a worker's turns held before their commits, lately.",
+                &["stage", "worker"],
+            )?,
+            unwritten: gauge(
+                "state_unwritten_bytes",
+                "Committed rows of a worker that are not on its disk yet.",
+                &["stage", "worker"],
+            )?,
             progress: gauge(
                 "worker_last_progress_timestamp_seconds",
                 "When a worker last went round, Unix seconds.",
@@ -182,7 +194,16 @@ impl Metrics {
         for vec in counters {
             registry.register(boxed(vec))?;
         }
-        for vec in [&self.lag, &self.standing, &self.restoring, &self.progress, &self.lanes] {
+        let gauges = [
+            &self.lag,
+            &self.standing,
+            &self.restoring,
+            &self.uncommitted,
+            &self.unwritten,
+            &self.progress,
+            &self.lanes,
+        ];
+        for vec in gauges {
             registry.register(boxed(vec))?;
         }
         registry.register(boxed(&self.lag_seconds))?;
@@ -280,6 +301,13 @@ impl Metrics {
         // One that was never told of has no series to remove.
         drop(self.lag.remove_label_values(&labels));
         drop(self.lag_seconds.remove_label_values(&labels));
+    }
+
+    /// Says what a worker holds in memory that is not true yet, and what is not on disk.
+    pub fn state_bytes(&self, stage: StageName, worker: &str, uncommitted: usize, unwritten: u64) {
+        let uncommitted = u64::try_from(uncommitted).unwrap_or(u64::MAX);
+        set(&self.uncommitted, &[stage.name(), worker], uncommitted);
+        set(&self.unwritten, &[stage.name(), worker], unwritten);
     }
 
     /// Says how many inputs of a worker's lanes stand still.

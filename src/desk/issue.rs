@@ -71,7 +71,7 @@ pub(super) async fn about_conversation(
         kind,
         source: SOURCE,
         time: issued_at,
-        traceparent: envelope.traceparent.as_deref(),
+        traceparent: Some(&envelope.traceparent),
     };
     let output = Output::event(Topic::DeskCommands, &key, &event, &command);
     record(desk, &command_id, output).await
@@ -102,7 +102,7 @@ pub(super) async fn about_agent(
         kind,
         source: SOURCE,
         time: issued_at,
-        traceparent: envelope.traceparent.as_deref(),
+        traceparent: Some(&envelope.traceparent),
     };
     let output = Output::event(Topic::AgentsCommands, &key, &event, &command);
     record(desk, &command_id, output).await

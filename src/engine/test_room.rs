@@ -1,5 +1,7 @@
 //! What the tests of this room share: a stage that counts, a log in memory, workers that go round by hand.
 
+#![expect(clippy::unwrap_in_result, reason = "what a test wrote wrongly fails the test")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -130,6 +132,7 @@ impl World {
             partitions: Some(partitions),
             clock: clock.clone(),
             segment_bytes_max: 1 << 10,
+            transaction_bytes_max: 64 << 20,
             ..EmbeddedSettings::default()
         };
         let broker = Broker::Embedded(EmbeddedBroker::in_memory(&settings));

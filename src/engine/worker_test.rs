@@ -290,3 +290,25 @@ fn a_sessions_lag_is_what_is_committed_and_not_processed() {
     assert_eq!(worker.session.lag(), [((INPUT, 0), 0), ((INPUT, 1), 0)].into());
     worker.end();
 }
+
+/// A hundred megabytes come of one batch, where a transaction may hold 64.
+#[test]
+fn a_turn_of_which_more_comes_than_it_may_hold_is_committed_in_parts() {
+    let world = World::new(1);
+    let keys: Vec<String> = (0..1_000).map(|n| format!("k{n}")).collect();
+    let records: Vec<_> = keys.iter().map(|key| (key.as_str(), "emit 10 10000", at(0))).collect();
+    world.write(0, &records);
+    let dir = tempfile::tempdir().unwrap();
+    let mut worker = ByHand::begin(&world, "w", dir.path());
+    worker.rounds(6);
+    let ended = |how: &str| {
+        let series = "dmstream_transactions_total{result=\"HOW\",stage=\"conversation\"}";
+        world.metric(&series.replace("HOW", how)).unwrap()
+    };
+    assert_eq!(ended("aborted"), 0.0);
+    assert_eq!(ended("committed"), 2.0, "after 512 and after all");
+    let seen = worker.worker.uncommitted_most();
+    assert!((32 << 20..64 << 20).contains(&seen), "{seen}");
+    assert_eq!(world.read(Topic::Timeline, 0).len(), 10_000, "each once");
+    assert_eq!(worker.end().len(), 1_000);
+}

@@ -13,7 +13,6 @@ mod pulse;
 mod receive;
 mod secrets;
 mod signature;
-mod trace;
 #[cfg(test)]
 mod receive_test;
 

@@ -18,10 +18,11 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::broker;
 use crate::broker::record::{Headers, Output, header, rfc3339};
+use crate::broker::trace;
 use crate::clock::Stopwatch;
 use crate::ingress::door::Ingress;
 use crate::ingress::metrics::{Metrics, Refusal};
-use crate::ingress::{handshake, signature, trace};
+use crate::ingress::{handshake, signature};
 use crate::topics::Topic;
 
 /// Where Meta is told to deliver.

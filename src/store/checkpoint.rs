@@ -52,7 +52,7 @@ impl Checkpoint {
         if u16::from_be_bytes(*layout) != LAYOUT {
             return Err(Error::Untrusted(Doubt::Layout));
         }
-        let true_at_ms = rest.try_into().map_err(|_| wrong_length())?;
+        let true_at_ms = rest.try_into().map_err(|_length| wrong_length())?;
         Ok(Self {
             next_offset: u64::from_be_bytes(*offset),
             true_at_ms: u64::from_be_bytes(true_at_ms),

@@ -20,6 +20,7 @@ pub(super) fn page_after(count: impl FnOnce(&Metrics)) -> String {
         metrics.lag(stage, (Topic::EventsNormalized, 0), 0, 0.0);
         metrics.lanes_standing(stage, &worker, 0);
         metrics.restoring(stage, &worker, 0);
+        metrics.state_bytes(stage, &worker, 0, 0);
     }
     count(&metrics);
     page(&registry).unwrap()
