@@ -3,14 +3,13 @@
 //! Truth is the changelog; the store is a view of it with a checkpoint. Restoring replays the changelog from the
 //! checkpoint to its committed end. A store that cannot be trusted was set aside by `store`, and everything is replayed.
 
-use std::path::Path;
 use std::time::Duration;
 
 use crate::broker::{Broker, NextOffsets, PollBounds};
 use crate::engine::context::{Committed, Rows};
 use crate::engine::error::Error;
 use crate::engine::stage::Row;
-use crate::store::{Checkpoint, Opened, RowChange, Store, StoreSettings, StoreWriter};
+use crate::store::{Checkpoint, Opened, Place, RowChange, StoreWriter};
 use crate::topics::Topic;
 
 /// How much is replayed at a time: small enough for the writer's bound, large enough to batch.
@@ -29,7 +28,7 @@ pub struct Restored {
     pub quarantined: bool,
 }
 
-/// Opens the store of `lane` in `dir` and brings it to the end of the changelog.
+/// Opens the store of `lane` at `place` and brings it to the end of the changelog.
 ///
 /// `alive` is called between batches, so that a long restore is seen to be alive.
 ///
@@ -39,11 +38,11 @@ pub struct Restored {
 pub fn restore<R: Row>(
     (broker, writer): (&Broker, &StoreWriter),
     (changelog, lane): (Topic, u32),
-    dir: &Path,
+    place: &Place,
     mut alive: impl FnMut(u64),
 ) -> Result<(Rows<R>, Restored), Error> {
     let mut restored = Restored::default();
-    let (store, from_offset) = match Store::open(dir, &StoreSettings::default())? {
+    let (store, from_offset) = match place.open()? {
         Opened::Fresh(store) => (store, 0),
         Opened::Resumed(store, checkpoint) => (store, checkpoint.next_offset),
         Opened::Quarantined { store, reason, .. } => {

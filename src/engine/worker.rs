@@ -8,7 +8,6 @@
 //! A turn is committed before the next poll, so when lanes move nothing is uncommitted. Whatever fails ends in one of three
 //! ways: abort and read again, rebuild the session, or stop and say why ([`Remedy`]).
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
@@ -26,7 +25,7 @@ use crate::engine::lane;
 use crate::engine::stage::{Exit, Stage};
 use crate::engine::turn::{self, Lanes, Turn};
 use crate::metrics::{Metrics, StageName, TransactionResult};
-use crate::store::{Checkpoint, StoreWriter, WriterSettings};
+use crate::store::{Checkpoint, Place, StoreWriter};
 use crate::topics::Topic;
 
 /// What a turn takes in at most. It ends when the input is empty or a bound is reached, not by a clock.
@@ -58,8 +57,8 @@ pub struct WorkerSpec {
     pub session: SessionSpec,
     /// Where its state is written; none for a stage without state.
     pub changelog: Option<Topic>,
-    /// Directory of its stores; a folder a lane.
-    pub data_dir: PathBuf,
+    /// Where its stores are; a folder a lane.
+    pub stores: Place,
 }
 
 /// What a worker works with.
@@ -165,7 +164,7 @@ impl<S: Stage> Worker<S> {
         let mut session = self.begin()?;
         let ended = loop {
             self.beat();
-            if self.told_to_stop() && self.in_flight == 0 {
+            if self.is_done() {
                 break Ok(());
             }
             if let Err(error) = self.round(&mut session) {
@@ -190,7 +189,7 @@ impl<S: Stage> Worker<S> {
         if self.spec.changelog.is_some() {
             let clock = self.around.clock.clone();
             let now_ms = move || clock.now().as_ms();
-            self.writer = Some(StoreWriter::start(WriterSettings::default(), now_ms)?);
+            self.writer = Some(self.spec.stores.writer(now_ms)?);
         }
         Ok(self.around.broker.session(&self.spec.session)?)
     }
@@ -369,11 +368,11 @@ impl<S: Stage> Worker<S> {
                 self.lanes.insert(lane, rows);
                 continue;
             };
-            let dir = self.spec.data_dir.join(self.spec.stage.name()).join(lane.to_string());
+            let place = self.spec.stores.join(self.spec.stage.name()).join(&lane.to_string());
             let (pulse, clock) = (&self.pulse, &self.around.clock);
             let alive = |_| pulse.beat_at_ms.store(clock.now().as_ms(), Ordering::Relaxed);
             let (rows, restored) =
-                lane::restore((&self.around.broker, writer), (changelog, lane), &dir, alive)?;
+                lane::restore((&self.around.broker, writer), (changelog, lane), &place, alive)?;
             let metrics = &self.around.metrics;
             metrics.lane_restored(self.spec.stage, restored.records, restored.quarantined);
             tracing::debug!(
@@ -425,6 +424,24 @@ impl<S: Stage> Worker<S> {
         self.seen_ends.clear();
         self.writer = None;
         self.pulse.lanes.store(0, Ordering::Relaxed);
+    }
+
+    /// Told to stop, and nothing it began is under way.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.told_to_stop() && self.in_flight == 0
+    }
+
+    /// What writes behind it, in a session.
+    #[must_use]
+    pub const fn writer(&self) -> Option<&StoreWriter> {
+        self.writer.as_ref()
+    }
+
+    /// The lanes it owns.
+    #[must_use]
+    pub const fn lanes(&self) -> &Lanes<S::Row> {
+        &self.lanes
     }
 
     fn told_to_stop(&self) -> bool {
