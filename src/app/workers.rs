@@ -20,6 +20,7 @@ use crate::normalize::edge::NormalizeStage;
 use crate::profile::{self, ProfileStage};
 use crate::route::edge::RouteStage;
 use crate::send::{self, Caller, SendStage, Token};
+use crate::store::Place;
 use crate::topics::Topic;
 
 /// A stage thread.
@@ -133,7 +134,7 @@ fn spec(
         session: SessionSpec { group: stage.name().to_owned(), member, inputs: inputs.to_vec() },
         changelog,
         // Two workers of one process never own one lane, but while lanes move both may have it open.
-        data_dir: config.data_dir.join("state").join(slot.to_string()),
+        stores: Place::Directory(config.data_dir.join("state").join(slot.to_string())),
     }
 }
 

@@ -5,7 +5,6 @@
 //! a lane that cannot be restored now holds up no other.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::broker::{Broker, NextOffsets, PollBounds, Reader, Remedy};
@@ -14,7 +13,7 @@ use crate::engine::context::{Committed, Rows};
 use crate::engine::error::Error;
 use crate::engine::stage::Row;
 use crate::store::{
-    Checkpoint, Doubt, Lane, Opened, RowChange, Store, StoreSettings, StoreWriter, Trusted,
+    Checkpoint, Doubt, Lane, Opened, Place, RowChange, Store, StoreWriter, Trusted,
 };
 use crate::topics::Topic;
 
@@ -61,7 +60,7 @@ pub struct Restored<R> {
 pub struct Restorer<R> {
     changelog: Topic,
     /// A folder a lane.
-    dir: PathBuf,
+    stores: Place,
     lanes: BTreeMap<u32, Way<R>>,
     told_at: Timestamp,
 }
@@ -78,11 +77,11 @@ enum Way<R> {
 }
 
 impl<R: Row> Restorer<R> {
-    /// Nothing to restore yet; a lane's store is `dir/<lane>`.
+    /// Nothing to restore yet; each lane has its store inside `stores`.
     #[must_use]
-    pub const fn new(changelog: Topic, dir: PathBuf) -> Self {
+    pub const fn new(changelog: Topic, stores: Place) -> Self {
         let told_at = Timestamp::from_ms(0);
-        Self { changelog, dir, lanes: BTreeMap::new(), told_at }
+        Self { changelog, stores, lanes: BTreeMap::new(), told_at }
     }
 
     /// These lanes are to come back.
@@ -150,8 +149,8 @@ impl<R: Row> Restorer<R> {
                 Way::Waiting { not_before, .. } if *not_before > tools.now || room == 0 => continue,
                 Way::Waiting { pause_ms, .. } => {
                     room -= 1;
-                    let (place, dir) = ((self.changelog, *lane), self.dir.join(lane.to_string()));
-                    (Replay::begin(tools, place, &dir, &mut set_aside).map(Some), *pause_ms)
+                    let place = ((self.changelog, *lane), &self.stores.join(&lane.to_string()));
+                    (Replay::begin(tools, place, &mut set_aside).map(Some), *pause_ms)
                 }
                 Way::Replayed(replay, pause_ms) => match replay.step::<R>() {
                     Ok(false) => continue,
@@ -253,14 +252,12 @@ struct Replay {
 impl Replay {
     fn begin(
         tools: Tools<'_>,
-        (changelog, lane): (Topic, u32),
-        dir: &Path,
+        ((changelog, lane), store): ((Topic, u32), &Place),
         set_aside: &mut impl FnMut(Doubt),
     ) -> Result<Self, Error> {
         let (start, end) = tools.broker.extent(changelog, lane)?;
         let trusted = trusted(changelog, (start, end), tools.now);
-        let settings = StoreSettings { trusted, ..StoreSettings::default() };
-        let (store, from) = match Store::open(dir, &settings)? {
+        let (store, from) = match store.open(trusted)? {
             Opened::Fresh(store) => (store, Checkpoint::at(0)),
             Opened::Resumed(store, checkpoint) => (store, checkpoint),
             Opened::Quarantined { store, doubt, reason, .. } => {

@@ -19,6 +19,7 @@ use crate::engine::context::{Context, StateError};
 use crate::engine::stage::{Exit, Row, RowError, Stage};
 use crate::engine::worker::{Pulse, Surroundings, Worker, WorkerSpec};
 use crate::metrics::{self, Metrics, StageName};
+use crate::store::Place;
 use crate::topics::Topic;
 
 pub(super) const INPUT: Topic = Topic::EventsNormalized;
@@ -219,7 +220,7 @@ pub(super) fn worker(world: &World, member: &str, dir: &Path) -> (Worker<Countin
         stage: StageName::Conversation,
         session,
         changelog: Some(CHANGELOG),
-        data_dir: dir.to_owned(),
+        stores: Place::Directory(dir.to_owned()),
     };
     let act = Box::new(|_, (), _| ());
     (Worker::new(spec, world.around(), Counting, act, Arc::clone(&pulse)), pulse)

@@ -8,7 +8,6 @@
 //! A turn is committed before the next poll, so when lanes move nothing is uncommitted. Whatever fails ends in one of three
 //! ways: abort and read again, rebuild the session, or stop and say why ([`Remedy`]).
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
@@ -31,7 +30,7 @@ use crate::engine::stage::{Exit, Stage};
 use crate::engine::turn::{self, Lanes, Turn};
 use crate::engine::watermark::Watermarks;
 use crate::metrics::{Metrics, StageName, TransactionResult};
-use crate::store::{Checkpoint, StoreWriter, WriterSettings};
+use crate::store::{Checkpoint, Place, StoreWriter};
 use crate::topics::Topic;
 
 /// What a turn takes in at most. It ends when the input is empty or a bound is reached, not by a clock.
@@ -82,8 +81,8 @@ pub struct WorkerSpec {
     pub session: SessionSpec,
     /// Where its state is written; none for a stage without state.
     pub changelog: Option<Topic>,
-    /// Directory of its stores; a folder a lane.
-    pub data_dir: PathBuf,
+    /// Where its stores are; a folder a lane.
+    pub stores: Place,
 }
 
 /// What a worker works with.
@@ -212,7 +211,7 @@ impl<S: Stage> Worker<S> {
             if self.told_to_stop() {
                 let now = self.around.clock.now();
                 let waited_ms = now.since_ms(*stopping.get_or_insert(now));
-                if self.in_flight == 0 || waited_ms > ACTIONS_WITHIN_MS {
+                if self.is_done() || waited_ms > ACTIONS_WITHIN_MS {
                     self.say_what_is_left();
                     break Ok(());
                 }
@@ -240,10 +239,10 @@ impl<S: Stage> Worker<S> {
         if self.spec.changelog.is_some() {
             let clock = self.around.clock.clone();
             let now_ms = move || clock.now().as_ms();
-            self.writer = Some(StoreWriter::start(WriterSettings::default(), now_ms)?);
+            self.writer = Some(self.spec.stores.writer(now_ms)?);
         }
-        let dir = self.spec.data_dir.join(self.spec.stage.name());
-        self.restorer = self.spec.changelog.map(|changelog| Restorer::new(changelog, dir));
+        let place = self.spec.stores.join(self.spec.stage.name());
+        self.restorer = self.spec.changelog.map(|changelog| Restorer::new(changelog, place));
         Ok(self.around.broker.session(&self.spec.session)?)
     }
 
@@ -603,6 +602,24 @@ impl<S: Stage> Worker<S> {
             }
         }
         all
+    }
+
+    /// Told to stop, and nothing it began is under way.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.told_to_stop() && self.in_flight == 0
+    }
+
+    /// What writes behind it, in a session.
+    #[must_use]
+    pub const fn writer(&self) -> Option<&StoreWriter> {
+        self.writer.as_ref()
+    }
+
+    /// The lanes it owns.
+    #[must_use]
+    pub const fn lanes(&self) -> &Lanes<S::Row> {
+        &self.lanes
     }
 
     fn told_to_stop(&self) -> bool {

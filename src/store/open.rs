@@ -14,7 +14,9 @@ use std::time::Duration;
 use super::checkpoint::Checkpoint;
 use super::db::Db;
 use super::error::{Doubt, Error};
+use super::ground::Ground;
 use super::key::Key;
+use super::memory::MemoryDisk;
 use super::view::Store;
 use super::witness;
 
@@ -104,29 +106,54 @@ pub enum Opened {
 
 /// Opens `dir`, or sets it aside and opens a fresh one.
 pub(super) fn open(dir: &Path, settings: &StoreSettings) -> Result<Opened, Error> {
-    let (doubt, reason) = match attempt(dir, settings) {
-        Ok((db, None)) => return Ok(Opened::Fresh(Store::over(db, Some(dir), settings))),
-        Ok((db, Some(checkpoint))) => {
-            return Ok(Opened::Resumed(Store::over(db, Some(dir), settings), checkpoint));
-        }
+    opened(
+        || {
+            let (db, checkpoint) = attempt(dir, settings)?;
+            Ok((Store::over(db, Some(dir), settings), checkpoint))
+        },
+        || set_aside(dir).map_err(|source| Error::Io { doing: "setting aside", source }),
+    )
+}
+
+/// The same in memory.
+pub(super) fn open_in_memory(
+    disk: &MemoryDisk,
+    path: &Path,
+    trusted: Trusted,
+) -> Result<Opened, Error> {
+    opened(
+        || {
+            let ground = Ground::Memory(disk.open(path)?);
+            let checkpoint = inspect(&ground, trusted)?;
+            Ok((Store::over(ground, None, disk.settings()), checkpoint))
+        },
+        || Ok(disk.set_aside(path)),
+    )
+}
+
+fn opened(
+    attempt: impl Fn() -> Result<(Store, Option<Checkpoint>), Error>,
+    set_aside: impl FnOnce() -> Result<PathBuf, Error>,
+) -> Result<Opened, Error> {
+    let (doubt, reason) = match attempt() {
+        Ok((store, None)) => return Ok(Opened::Fresh(store)),
+        Ok((store, Some(checkpoint))) => return Ok(Opened::Resumed(store, checkpoint)),
         Err(error) => (error.doubt(), describe(&error)),
     };
-    let moved_to = set_aside(dir).map_err(|source| Error::Io { doing: "setting aside", source })?;
-    let (db, _nothing) = attempt(dir, settings)?;
-    Ok(Opened::Quarantined { store: Store::over(db, Some(dir), settings), doubt, reason, moved_to })
+    let moved_to = set_aside()?;
+    let (store, _nothing) = attempt()?;
+    Ok(Opened::Quarantined { store, doubt, reason, moved_to })
 }
 
 /// Opens and looks, in a thread that may be left behind if it never comes back.
-fn attempt(dir: &Path, settings: &StoreSettings) -> Result<(Db, Option<Checkpoint>), Error> {
+fn attempt(dir: &Path, settings: &StoreSettings) -> Result<(Ground, Option<Checkpoint>), Error> {
     let (answer, answered) = mpsc::sync_channel(1);
     let (dir, cache_bytes, trusted) = (dir.to_owned(), cache(settings), settings.trusted);
     let spawned = thread::Builder::new().name("store-open".to_owned()).spawn(move || {
         let found = sound(&dir).and_then(|()| Db::open(&dir, cache_bytes)).and_then(|db| {
-            let checkpoint = inspect(&db)?;
-            match checkpoint.and_then(|checkpoint| trusted.doubt(checkpoint)) {
-                Some(doubt) => Err(Error::Untrusted(doubt)),
-                None => Ok((db, checkpoint)),
-            }
+            let ground = Ground::Sled(db);
+            let checkpoint = inspect(&ground, trusted)?;
+            Ok((ground, checkpoint))
         });
         // Nobody listens any more: it came too late, and closes again here.
         drop(answer.send(found));
@@ -150,9 +177,13 @@ fn sound(dir: &Path) -> Result<(), Error> {
 }
 
 /// `None` for an empty database.
-fn inspect(db: &Db) -> Result<Option<Checkpoint>, Error> {
+fn inspect(db: &Ground, trusted: Trusted) -> Result<Option<Checkpoint>, Error> {
     if let Some(row) = db.get(&Key::Checkpoint.to_bytes())? {
-        return Checkpoint::from_bytes(&row).map(Some);
+        let checkpoint = Checkpoint::from_bytes(&row)?;
+        return match trusted.doubt(checkpoint) {
+            Some(doubt) => Err(Error::Untrusted(doubt)),
+            None => Ok(Some(checkpoint)),
+        };
     }
     let mut empty = true;
     db.walk(&[], |_key, _value| {

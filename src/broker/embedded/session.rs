@@ -99,7 +99,7 @@ impl Session {
             if !records.is_empty() {
                 return Ok(Polled::Records { records, drained });
             }
-            let left = bounds.wait.saturating_sub(watch.elapsed());
+            let left = self.shared().wait_of(bounds).saturating_sub(watch.elapsed());
             if left.is_zero() {
                 return Ok(Polled::Idle);
             }
