@@ -25,6 +25,8 @@ use crate::clock::Stopwatch;
 const INIT_WITHIN: Duration = Duration::from_secs(20);
 /// Between two attempts of a call that may be repeated.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
+/// Between two looks at what is in flight: short beside the milliseconds a delivery takes.
+const LOOK_AGAIN: Duration = Duration::from_micros(200);
 
 pub(super) struct Transaction {
     producer: ThreadedProducer<Deliveries>,
@@ -32,7 +34,6 @@ pub(super) struct Transaction {
     open: bool,
     /// An abort failed: the next one would wait for as long, and fail as well.
     broken: bool,
-    sent: u64,
 }
 
 impl Transaction {
@@ -66,7 +67,6 @@ impl Transaction {
         let mut record = outgoing(name, output, ());
         loop {
             let Err((error, back)) = self.producer.send(record) else {
-                self.sent += 1;
                 return Ok(());
             };
             record = back;
@@ -82,15 +82,26 @@ impl Transaction {
 
     /// Waits until half of what is in flight is delivered.
     fn make_room(&self) -> Result<(), Error> {
-        let deliveries = self.producer.context();
-        let done = deliveries.done();
-        let wanted = done + (self.sent - done).div_ceil(2);
-        if deliveries.wait(wanted, self.timeout) {
+        if self.settle(self.producer.in_flight_count() / 2) {
             return Ok(());
         }
         Err(Error::Abortable(
             "the producer's queue did not drain within the transaction".to_owned(),
         ))
+    }
+
+    /// Waits until no more than `left` records are in flight. False when that took longer than a transaction may.
+    ///
+    /// A record is in flight until its report was taken in, if it failed: whoever finds none knows of every failure.
+    fn settle(&self, left: i32) -> bool {
+        let watch = Stopwatch::start();
+        while self.producer.in_flight_count() > left {
+            if watch.elapsed() >= self.timeout {
+                return false;
+            }
+            std::thread::park_timeout(LOOK_AGAIN);
+        }
+        true
     }
 
     /// Commits what was sent together with `offsets`. Nothing sent and no offsets: nothing happens.
@@ -124,11 +135,10 @@ impl Transaction {
         }
     }
 
-    /// Waits for every delivery report, by count.
+    /// Waits until every record is delivered.
     fn drain(&self) -> Result<(), Error> {
-        let deliveries = self.producer.context();
-        let drained = deliveries.wait(self.sent, self.timeout);
-        if let Some(code) = deliveries.take_failure() {
+        let drained = self.settle(0);
+        if let Some(code) = self.producer.context().take_failure() {
             // Whatever the code means elsewhere: a record that was not delivered spoils its transaction. Only a
             // client that is broken altogether cannot abort.
             let broken = matches!(code, Code::Fatal | Code::Fenced | Code::ProducerFenced);
@@ -157,8 +167,7 @@ impl Transaction {
             Ok(()) => (),
         }
         // What was in flight is purged: its reports come as failures of a transaction that is over.
-        let settled = self.producer.context().wait(self.sent, self.timeout);
-        if !settled {
+        if !self.settle(0) {
             return Err(Error::Fatal("aborted records were not reported back".to_owned()));
         }
         let _: Option<Code> = self.producer.context().take_failure();
