@@ -1,8 +1,6 @@
 // The desk's console. Everything shown goes in as text, never as markup; the token stays in this page's memory.
 "use strict";
 
-const LIMIT = 640; // Characters of a message, as code points.
-const NEAR = 630; // From here the counter is orange.
 const RELOAD_MS = 150; // Notices within this time are one reload.
 
 const at = (id) => document.getElementById(id);
@@ -209,11 +207,11 @@ function openConversation(id) {
 }
 
 function count() {
-  const characters = [...at("text").value].length;
   const counter = at("counter");
-  counter.textContent = `${characters}/${LIMIT}`;
-  counter.className = characters >= LIMIT ? "full" : characters >= NEAR ? "near" : "";
-  at("send").disabled = state.closed || characters > LIMIT || at("text").value.trim() === "";
+  const { text, className, sendable } = counted(at("text").value);
+  counter.textContent = text;
+  counter.className = className;
+  at("send").disabled = state.closed || !sendable;
 }
 
 async function reload() {

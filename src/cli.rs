@@ -47,6 +47,8 @@ pub enum Command {
     DeadLetters(DeadLettersCommand),
     /// Find out where one message went: every record that names an id, and what came of it. Shows no content.
     Trace(TraceArgs),
+    /// Show whether an erased person has left state and compacted topics; exit code 1 when something is left. Shows no content.
+    EraseCheck(EraseCheckArgs),
     /// Print the settings in force, secrets masked.
     Config(ConfigArgs),
     /// Ask a running dmstream whether it is alive; for container health checks.
@@ -168,6 +170,20 @@ pub struct ReplayArgs {
 pub struct TraceArgs {
     /// A message id (mid), send id, command id, record id (`ce_id`), conversation id, or trace id.
     pub id: String,
+    /// Where settings come from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// Whom to look for.
+#[derive(Debug, Args)]
+pub struct EraseCheckArgs {
+    /// The account they wrote to.
+    #[arg(value_name = "ACCOUNT")]
+    pub account: String,
+    /// Their Instagram-scoped id.
+    #[arg(value_name = "PERSON")]
+    pub person: String,
     /// Where settings come from.
     #[command(flatten)]
     pub config: ConfigArgs,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{App, Error, bench, dead_letters, demo, kafka_settings, open_broker, trace};
+use super::{App, Error, bench, dead_letters, demo, erasure, kafka_settings, open_broker, trace};
 use crate::broker::Change;
 use crate::broker::kafka::KafkaBroker;
 use crate::cli::{
@@ -45,6 +45,7 @@ fn run(command: Command) -> Result<ExitCode, Error> {
         Command::DeadLetters(DeadLettersCommand::List(args)) => dead_letters::list(&args),
         Command::DeadLetters(DeadLettersCommand::Replay(args)) => dead_letters::replay(&args),
         Command::Trace(args) => trace::show(&args),
+        Command::EraseCheck(args) => erasure::show(&args),
         Command::Config(args) => {
             let config = Config::from_process(args.config.as_deref())?;
             writeln!(std::io::stdout(), "{config:#?}")?;

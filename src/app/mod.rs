@@ -7,6 +7,7 @@ mod bench;
 mod commands;
 mod demo;
 mod dead_letters;
+mod erasure;
 mod http;
 mod pipeline;
 mod scan;

@@ -21,8 +21,8 @@ impl Turn<'_> {
         let key = mid_key(mid);
         let Some(entry) = self.state.ledger.get_mut(key) else {
             self.wait_for(key, self.at, EarlyChange::Deleted);
-            // It may be an item too old for the ledger: the views must not go on showing it.
-            if self.state.ledger.truncated {
+            // It may be an item too old for the ledger, or one that came during a merge: the views must not go on showing it.
+            if self.state.ledger.truncated || self.state.more.was_guest {
                 let body = FactBody::MessageDeleted { mid: mid.clone() };
                 self.tell(Initiator::System, self.at, body);
             }

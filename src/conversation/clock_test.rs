@@ -90,6 +90,8 @@ fn a_due_date_is_the_first_unanswered_items_time_plus_the_target_on_any_day_of_t
         how: Fulfilment::Responded,
         fulfilled_at: at(10),
         due_at: Some(at(3 * DAY)),
+        due_at_before: None,
+        business_ms: None,
     };
     assert!(step.bodies().contains(&fulfilled), "the contact's, for reports");
 }

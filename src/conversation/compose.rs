@@ -11,6 +11,8 @@ const MAX_CHARS: usize = 640;
 const MAX_BYTES: usize = 1000;
 /// Most images of a reply.
 const MAX_IMAGES: usize = 10;
+/// Most bytes of a reply's images together: 5 MB.
+const MAX_ATTACHMENT_BYTES: u64 = 5 * 1024 * 1024;
 /// Longest address of an image, in bytes: what browsers and caches take.
 const MAX_URL_BYTES: usize = 2048;
 
@@ -51,6 +53,11 @@ pub(super) fn parts(
         parts.push(SendPart::Images { urls: image_urls.to_vec() });
     }
     Ok(parts)
+}
+
+/// What the sender said of the images' sizes; what they really weigh, only who fetches them knows.
+pub(super) const fn declared(bytes: u64) -> Result<(), Refusal> {
+    if bytes > MAX_ATTACHMENT_BYTES { Err(Refusal::AttachmentsTooLarge) } else { Ok(()) }
 }
 
 /// An address over https whose name, if it has an ending, has that of a JPEG, PNG or GIF.
@@ -187,6 +194,19 @@ mod tests {
         fn check(text: &str, images: usize, expected: Option<Refusal>) {
             let urls = vec!["https://cdn.example/a.png".to_owned(); images];
             assert_eq!(parts(text, &urls, true).err(), expected);
+        }
+    }
+
+    // Holds: R-138
+    #[test]
+    fn images_declared_to_weigh_more_than_five_megabytes_are_refused() {
+        for (bytes, expected) in [
+            (0, Ok(())),
+            (5_242_880, Ok(())),
+            (5_242_881, Err(Refusal::AttachmentsTooLarge)),
+            (u64::MAX, Err(Refusal::AttachmentsTooLarge)),
+        ] {
+            assert_eq!(declared(bytes), expected, "{bytes}");
         }
     }
 

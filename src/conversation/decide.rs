@@ -11,8 +11,10 @@ use crate::conversation::state::ThreadState;
 use crate::conversation::timer;
 use crate::conversation::turn::Turn;
 use crate::domain::command::{CommandResult, DeskCommand};
+use crate::domain::customer::CustomerDetails;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::fact::{ConversationSnapshot, Fact};
+use crate::domain::id::CustomerId;
 use crate::domain::outbound::{OutboundSend, SendResult};
 use crate::domain::routing::{RoutingDecision, RoutingRequest};
 use crate::domain::settings::SettingsTable;
@@ -86,6 +88,8 @@ pub enum Effect {
     Snapshot(Box<ConversationSnapshot>),
     /// Instead of it: nothing stands there any more.
     Forget,
+    /// What is noted of the customer, for `customers`; nothing any more: a tombstone.
+    Details(CustomerId, Option<Box<CustomerDetails>>),
 }
 
 /// What an input did.

@@ -192,6 +192,7 @@ fn the_stage_turns_a_message_into_timeline_and_request_and_a_reply_into_a_send()
             text: "hello".into(),
             image_urls: Vec::new(),
             automatic: false,
+            declared_bytes: 0,
         },
         command_id: CommandId::parse("cmd-1").unwrap(),
         thread: thread(),

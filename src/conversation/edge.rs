@@ -20,6 +20,7 @@ use crate::conversation::error::Error;
 use crate::conversation::state::ThreadState;
 use crate::conversation::tie::tie;
 use crate::domain::command::{DeskCommand, DeskWish, ThreadNote};
+use crate::domain::customer::{CustomerKey, CustomerRecord};
 use crate::domain::derive::digest;
 use crate::domain::event::{DeadLetterReason, Event};
 use crate::domain::outbound::SendResult;
@@ -240,6 +241,14 @@ fn output(
             let about = CloudEvent { id: &id, ..about };
             let gone = Output::event(Topic::Conversations, key, &about, &())?;
             Ok(Output { value: None, ..gone })
+        }
+        Effect::Details(customer_id, noted) => {
+            let key = CustomerKey::Details(customer_id.clone()).text();
+            let id = request_id(&key, "details", &now.as_ms().to_string());
+            let about = event(&id, "customer.details", now);
+            let record = noted.as_deref().cloned().map(CustomerRecord::Details);
+            let said = Output::event(Topic::Customers, &key, &about, &record)?;
+            Ok(Output { value: said.value.filter(|_| record.is_some()), ..said })
         }
         Effect::Snapshot(snapshot) => {
             let number = snapshot.as_of_number.to_string();

@@ -10,6 +10,25 @@ use crate::conversation::turn::Turn;
 use crate::domain::command::{DeskCommand, ThreadNote};
 use crate::domain::fact::{EndReason, FactBody, Initiator};
 
+impl ThreadState {
+    /// What of a person is still kept, by name: nothing of it once they are erased and have not written again.
+    #[must_use]
+    pub fn content(&self) -> Vec<&'static str> {
+        let kept = [
+            ("name", self.customer_name.is_some()),
+            ("details", !self.more.details.is_empty()),
+            ("preview", !self.preview.text.is_empty()),
+            ("conversation", self.conversation.is_some()),
+            ("items", !self.ledger.entries().is_empty()),
+            ("edits", !self.early.is_empty()),
+            ("echoes", !self.held.is_empty()),
+            ("sends", !self.sends.is_empty()),
+            ("stories", !self.stories.is_empty()),
+        ];
+        kept.into_iter().filter(|(_, is_kept)| *is_kept).map(|(name, _)| name).collect()
+    }
+}
+
 impl Turn<'_> {
     /// Erases this thread's person.
     pub(super) fn erase(&mut self, command: &DeskCommand) -> Result<(), Error> {
@@ -24,6 +43,9 @@ impl Turn<'_> {
         }
         self.state.conversation = None;
         self.tell(by, at, FactBody::CustomerDeleted { items });
+        if !self.state.more.details.is_empty() {
+            self.publish_details();
+        }
         let state = std::mem::take(&mut self.state);
         self.state = ThreadState {
             facts: state.facts,

@@ -90,9 +90,10 @@ impl Turn<'_> {
         self.count_item(at, false);
         self.show(event, body, entry, &Initiator::Customer)?;
         self.state.last_inbound_at = self.state.last_inbound_at.max(Some(at));
-        self.came_from(event.mid.as_ref(), at);
-        if self.origin.is_none() {
-            self.opened(at);
+        let opens = self.opens(event);
+        self.came_from(event.mid.as_ref(), at, opens.is_some());
+        if let Some(opens) = opens.filter(|_| self.origin.is_none()) {
+            self.opened(opens, at);
         }
         self.inbound_waits(at);
         self.route_inbound(began, at);

@@ -6,12 +6,13 @@
 //! | echo      | create, start   | reopen, start            | create, start | start       | join         |
 //! | agent     | refused         | refused                  | refused       | start       | join         |
 
-use crate::conversation::state::{Care, Contact, Conversation, Phase};
+use crate::conversation::state::{Care, Contact, Conversation, Phase, bound};
 use crate::conversation::turn::{Turn, display_name};
 use crate::domain::event::Direction;
 use crate::domain::fact::{EndReason, EndStatus, FactBody, Initiator};
 use crate::domain::id::AgentId;
 use crate::domain::routing::{AssignReason, RoutingAsk, UnassignReason};
+use crate::domain::settings::AutoEndBase;
 use crate::domain::time::{DAY_MS, Timestamp};
 
 /// Who a contact is for, when it began.
@@ -72,6 +73,7 @@ impl Turn<'_> {
 
     fn create(&mut self, initiator: &Initiator, at: Timestamp) {
         let account = self.account(at);
+        self.state.more.transferred = false;
         self.state.conversations = self.state.conversations.saturating_add(1);
         self.state.conversation = Some(Conversation {
             number: self.state.conversations,
@@ -100,6 +102,7 @@ impl Turn<'_> {
         let assigned_at = self.agent().map(|_| at);
         let Some(conversation) = &mut self.state.conversation else { return };
         self.state.contacts = number;
+        self.state.more.outs.clear();
         conversation.phase = Phase::Live(Box::new(Contact {
             number,
             started_at: at,
@@ -201,13 +204,15 @@ impl Turn<'_> {
     pub(super) fn end_contact(&mut self, reason: EndReason, initiator: &Initiator, at: Timestamp) {
         let Some(contact) = self.contact() else { return };
         let (number, newest_at) = (contact.number, contact.newest.0);
+        let started_at = contact.started_at;
         let (answered, asked) = (contact.last_out_at.is_some(), contact.care != Care::Unasked);
         let on_its_way =
             |send: &super::state::PendingSend| send.contact == number && send.answers_for_now();
         let answered = answered || self.state.sends.iter().any(on_its_way);
         self.stop_clock(initiator, at);
         let status = if answered { EndStatus::Answered } else { EndStatus::Unanswered };
-        self.tell(initiator.clone(), at, FactBody::ContactEnded { reason, status });
+        let business_ms = self.business_ms(started_at, at);
+        self.tell(initiator.clone(), at, FactBody::ContactEnded { reason, status, business_ms });
         if asked {
             self.ask(RoutingAsk::Withdraw);
         }
@@ -218,13 +223,33 @@ impl Turn<'_> {
         }
     }
 
+    /// Remembers a human outbound of the contact; what comes before the person's newest item no longer counts.
+    pub(super) fn note_out(&mut self, at: Timestamp) {
+        let (inbound, outs) = (self.state.last_inbound_at, &mut self.state.more.outs);
+        outs.retain(|out| inbound.is_none_or(|inbound| *out >= inbound));
+        let place = outs.partition_point(|out| *out <= at);
+        outs.insert(place, at);
+        outs.truncate(bound::OUTS);
+    }
+
+    /// The first human outbound since the person last wrote; the newest where more were than are remembered.
+    fn first_out(&self, last_out_at: Timestamp) -> Timestamp {
+        let (inbound, outs) = (self.state.last_inbound_at, &self.state.more.outs);
+        let mut since = outs.iter().filter(|out| inbound.is_none_or(|inbound| **out >= inbound));
+        since.next().copied().unwrap_or(last_out_at)
+    }
+
     /// When the contact ends by itself, by the settings now in force.
     fn auto_end_due(&self) -> Option<Timestamp> {
         let span_ms = self.company(self.at).same_agent_limit_ms.min(DAY_MS);
         let assigned = self.agent().is_some();
         let contact = self.contact().filter(|_| assigned)?;
-        let out_at = contact.last_out_at?;
-        let answered = self.state.last_inbound_at.is_none_or(|inbound| out_at >= inbound);
+        let last_out_at = contact.last_out_at?;
+        let out_at = match self.company(self.at).auto_end_base {
+            AutoEndBase::LastOutbound => last_out_at,
+            AutoEndBase::FirstOutboundSinceInbound => self.first_out(last_out_at),
+        };
+        let answered = self.state.last_inbound_at.is_none_or(|inbound| last_out_at >= inbound);
         let nothing_open = contact.due.is_none() && contact.suspended.is_none();
         let armed_at = out_at.max(contact.assigned_at.unwrap_or(out_at));
         (answered && nothing_open).then(|| armed_at.plus_ms(span_ms))

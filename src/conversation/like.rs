@@ -6,7 +6,6 @@ use crate::conversation::error::Error;
 use crate::conversation::ledger::{Author, mid_key};
 use crate::conversation::state::{Doubt, PendingSend, Sending};
 use crate::conversation::turn::Turn;
-use crate::conversation::window::UNTAGGED_MS;
 use crate::domain::command::{DeskCommand, Refusal};
 use crate::domain::derive;
 use crate::domain::event::ContentKind;
@@ -46,8 +45,8 @@ impl Turn<'_> {
             agent_id: command.agent_id.clone(),
             doubt: Doubt::None,
         });
-        let opened_at = self.state.window.map_or(at, |window| window.opened_at);
         let thread = self.thread_of(mid);
+        let until = self.own_window_until();
         let mid = mid.clone();
         self.send(OutboundSend {
             part: if on { SendPart::React { mid } } else { SendPart::Unreact { mid } },
@@ -56,8 +55,8 @@ impl Turn<'_> {
             thread,
             conversation_id: command.conversation_id.clone(),
             requested_at: at,
-            expires_at: opened_at.plus_ms(self.window_ms(at)),
-            tag_from_at: opened_at.plus_ms(UNTAGGED_MS + 1),
+            expires_at: until.0,
+            tag_from_at: until.1.plus_ms(1),
             automatic: false,
         });
         Ok(None)

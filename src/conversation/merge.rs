@@ -1,16 +1,12 @@
-//! Two threads become one customer, and part again. Pure. Why so: ADR 0006.
+//! Two threads become one customer. Pure. Why so: ADR 0006. How they part: `part`.
 //!
 //! | who      | at                | does                                                                          |
 //! |----------|-------------------|-------------------------------------------------------------------------------|
 //! | source   | `merge`           | ends its contact `MERGED`, closes, remembers its home, sends it `take_in`     |
 //! | home     | `take_in`         | takes the guest in; its conversation survives with the earlier due date       |
 //! | source   | anything new      | passes it on to its home; what it began before it ends itself                 |
-//! | source   | `unmerge`         | asks its home to `let_go`                                                     |
-//! | home     | `let_go`          | lets the newest guest go, or refuses                                          |
-//! | source   | `gone`            | is its own again                                                              |
 
 use crate::conversation::error::Error;
-use crate::conversation::ledger::mid_key;
 use crate::conversation::life_cycle::Began;
 use crate::conversation::pass::HOPS_MAX;
 use crate::conversation::sla;
@@ -20,7 +16,6 @@ use crate::domain::command::{DeskCommand, Guest, GuestContact, Refusal, ThreadNo
 use crate::domain::derive;
 use crate::domain::event::Direction;
 use crate::domain::fact::{EndReason, FactBody, Initiator};
-use crate::domain::id::CommandId;
 use crate::domain::routing::AssignReason;
 use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
@@ -105,9 +100,8 @@ impl Turn<'_> {
         match note {
             ThreadNote::TakeIn { newcomer, hops } => self.take_in(command, newcomer, *hops),
             ThreadNote::LetGo { guest, answer } => self.let_go(command, guest, answer),
-            ThreadNote::Gone { answer } => {
-                self.state.ties.home = None;
-                self.answer(answer, None);
+            ThreadNote::Gone { answer, waiting } => {
+                self.be_own_again(command, answer, waiting.as_deref());
                 Ok(())
             }
             ThreadNote::Forget { guest } => {
@@ -167,7 +161,7 @@ impl Turn<'_> {
     }
 
     /// The surviving contact: the earlier due date, its own agent or the only one, one slot.
-    fn take_over(&mut self, command: &DeskCommand, left: &GuestContact) {
+    pub(super) fn take_over(&mut self, command: &DeskCommand, left: &GuestContact) {
         let (at, by) = (self.at, Initiator::Agent(command.agent_id.clone()));
         let waits = left.waiting_since_at.zip(left.due_at);
         if let Some((since, _)) = waits
@@ -190,60 +184,6 @@ impl Turn<'_> {
             (None, Some(only)) => self.assign(only, AssignReason::Manual),
             (None, None) if began == Began::Now || unasked => self.enqueue(at),
             (None, None) => (),
-        }
-    }
-
-    /// Asks the home to let this thread go; it answers the command.
-    pub(super) fn unmerge(&mut self, command: &DeskCommand) -> Result<Option<Refusal>, Error> {
-        let Some(home) = self.state.ties.home.clone() else {
-            return Ok(Some(Refusal::CannotUnmerge));
-        };
-        let (guest, answer) = (self.world.thread.clone(), command.command_id.clone());
-        let id = ["let-go", command.command_id.as_str()];
-        let note = ThreadNote::LetGo { guest, answer };
-        self.say_to(&home, (&id, Some(&command.agent_id)), note)?;
-        Ok(None)
-    }
-
-    fn let_go(
-        &mut self,
-        command: &DeskCommand,
-        guest: &Thread,
-        answer: &CommandId,
-    ) -> Result<(), Error> {
-        let ties = &mut self.state.ties;
-        let newest = ties.guests.last().is_some_and(|last| last.thread == *guest);
-        if ties.home.is_some() || !newest {
-            self.answer(answer, Some(Refusal::CannotUnmerge));
-            return Ok(());
-        }
-        ties.guests.pop();
-        ties.newest_from.take_if(|(_, from)| from.as_ref() == Some(guest));
-        let body = FactBody::CustomerUnmerged {
-            source: guest.clone(),
-            source_customer_id: derive::customer_id(guest)?,
-        };
-        self.tell(Initiator::Agent(command.agent_id.clone()), self.at, body);
-        let id = ["gone", command.command_id.as_str()];
-        let note = ThreadNote::Gone { answer: answer.clone() };
-        self.say_to(guest, (&id, Some(&command.agent_id)), note)
-    }
-
-    /// What the person of a guest wrote leaves the views and the state.
-    fn forget_guest(&mut self, thread: &Thread) {
-        let ties = &mut self.state.ties;
-        ties.newest_from.take_if(|(_, from)| from.as_ref() == Some(thread));
-        let Some(place) = ties.guests.iter().position(|guest| guest.thread == *thread) else {
-            return;
-        };
-        for mid in ties.guests.remove(place).mids {
-            let key = mid_key(&mid);
-            if self.state.preview.of.is_some_and(|(_, of)| of == key) {
-                self.state.preview = Preview::default();
-            }
-            self.state.ledger.remove(key);
-            self.state.stories.retain(|story| story.mid != mid);
-            self.tell(Initiator::System, self.at, FactBody::MessageDeleted { mid });
         }
     }
 }

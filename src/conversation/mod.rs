@@ -13,10 +13,13 @@
 //! | `wish`      | commands that send nothing                         |
 //! | `reply`     | Send, and its texts and links            |
 //! | `like`      | hearts of agents                                         |
+//! | `transfer`  | a conversation moves to another inbox                           |
+//! | `noted`     | what agents note of a customer                           |
 //! | `outcome`   | what became of a send                                     |
 //! | `routing`   | what routing decided                                      |
 //! | `life_cycle`| conversations and contacts begin and end                 |
-//! | `merge`     | two threads become one customer, and part again        |
+//! | `merge`     | two threads become one customer                        |
+//! | `part`      | threads that were one part again                         |
 //! | `pass`      | what a merged thread passes on to its home               |
 //! | `erase`     | a person's content leaves                                       |
 //! | `sla`       | the due date                                             |
@@ -43,10 +46,13 @@ mod wish;
 mod reply;
 mod compose;
 mod like;
+mod transfer;
+mod noted;
 mod outcome;
 mod routing;
 mod life_cycle;
 mod merge;
+mod part;
 mod pass;
 mod erase;
 mod sla;
@@ -80,10 +86,18 @@ mod people_test;
 #[cfg(test)]
 mod story_test;
 #[cfg(test)]
+mod transfer_test;
+#[cfg(test)]
+mod settings_test;
+#[cfg(test)]
+mod noted_test;
+#[cfg(test)]
 mod clock_test;
 #[cfg(test)]
 mod report_test;
 #[cfg(test)]
 mod order_test;
+#[cfg(test)]
+mod permutation_test;
 #[cfg(test)]
 mod row_test;

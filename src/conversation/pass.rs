@@ -8,10 +8,9 @@ use crate::conversation::state::bound;
 use crate::conversation::turn::Turn;
 use crate::domain::command::{DeskCommand, DeskWish, ThreadNote};
 use crate::domain::derive;
-use crate::domain::event::{ContentKind, Event, EventKind};
+use crate::domain::event::{Event, EventKind};
 use crate::domain::id::{AgentId, CommandId, MessageId};
 use crate::domain::outbound::SendResult;
-use crate::domain::settings::StoryMentions;
 use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
 use crate::engine::stage::Exit;
@@ -53,37 +52,13 @@ impl Turn<'_> {
         if let Some(exit) = self.repeated(event) {
             return Ok(exit);
         }
-        if self.opens(event) {
-            self.opened(self.at);
+        if let Some(opens) = self.opens(event) {
+            self.opened(opens, self.at);
         }
         let Some(home) = self.state.ties.home.clone() else { return Ok(Exit::Skipped("ignored")) };
         let note = ThreadNote::Event { event: Box::new(event.clone()), hops: self.world.hops + 1 };
         self.say_to(&home, (&["event", event.event_id.as_str()], None), note)?;
         Ok(Exit::Emitted)
-    }
-
-    ///
-    fn opens(&self, event: &Event) -> bool {
-        match &event.kind {
-            EventKind::PostbackReceived { .. } => true,
-            EventKind::MessageReceived(body) => {
-                let mentions = self.account(self.at).story_mentions;
-                body.content.kind != ContentKind::StoryMention
-                    || mentions == StoryMentions::CreateConversation
-            }
-            EventKind::MessageEchoed(_)
-            | EventKind::MessageEdited { .. }
-            | EventKind::MessageDeleted { .. }
-            | EventKind::MessageRead { .. }
-            | EventKind::ReactionAdded(_)
-            | EventKind::ReactionRemoved(_)
-            | EventKind::ReferralReceived { .. }
-            | EventKind::ThreadControl(_)
-            | EventKind::AccountPolicy { .. }
-            | EventKind::WebhookTest { .. }
-            | EventKind::Ignored { .. }
-            | EventKind::DeadLetter { .. } => false,
-        }
     }
 
     /// The outcome of a send of the home's, to this thread's person.
@@ -123,7 +98,7 @@ impl Turn<'_> {
     }
 
     /// Remembers that an inbound item came, and from which guest.
-    pub(super) fn came_from(&mut self, mid: Option<&MessageId>, at: Timestamp) {
+    pub(super) fn came_from(&mut self, mid: Option<&MessageId>, at: Timestamp, opens: bool) {
         let origin = self.origin.clone();
         let ties = &mut self.state.ties;
         if ties.guests.is_empty() && origin.is_none() {
@@ -138,7 +113,7 @@ impl Turn<'_> {
         }
         let guests = &mut self.state.ties.guests;
         if let Some(guest) = guests.iter_mut().find(|guest| guest.thread == origin) {
-            guest.opened_at = guest.opened_at.max(Some(at));
+            guest.opened_at = guest.opened_at.max(Some(at).filter(|_| opens));
             if guest.mids.len() >= bound::GUEST_MIDS {
                 guest.mids.remove(0);
             }

@@ -158,8 +158,11 @@ fn agents_close_and_reopen_as_often_as_they_like() {
 fn a_contact_ends_for_a_reason_of_the_list_and_a_late_message_begins_another() {
     let mut story = answered();
     let step = story.timers(at(18));
-    let ended =
-        FactBody::ContactEnded { reason: EndReason::CustomerNoReply, status: EndStatus::Answered };
+    let ended = FactBody::ContactEnded {
+        reason: EndReason::CustomerNoReply,
+        status: EndStatus::Answered,
+        business_ms: None,
+    };
     assert_eq!(step.bodies(), [ended]);
     // Written before the timer fired, heard after it: the end stands.
     let step = story.apply(&Input::Event(&text("m2", at(16))), at(19));
@@ -192,6 +195,7 @@ fn an_echo_closes_nothing_credits_nobody_and_counts_as_an_answer() {
     let ended = FactBody::ContactEnded {
         reason: EndReason::ConversationClosed,
         status: EndStatus::Answered,
+        business_ms: None,
     };
     assert!(step.bodies().contains(&ended), "{:?}", step.bodies());
 }

@@ -9,11 +9,12 @@ use crate::conversation::rehearsed::{
 use crate::conversation::state::ThreadState;
 use crate::domain::command::{DeskCommand, DeskWish};
 use crate::domain::derive;
+use crate::domain::details::DetailEdit;
 use crate::domain::event::{ContentKind, Direction, Event, EventKind, Reaction};
-use crate::domain::id::{ClientMessageId, CommandId, OfferId};
+use crate::domain::id::{ClientMessageId, CommandId, InboxId, OfferId};
 use crate::domain::outbound::{OutboundSend, SendOutcome, SendResult};
 use crate::domain::routing::{AssignReason, RejectReason, RoutingDecision, RoutingVerdict};
-use crate::domain::settings::AccountSettings;
+use crate::domain::settings::{AccountSettings, CompanySettings};
 use crate::domain::time::{SECOND_MS, Timestamp};
 use crate::engine::stage::Row;
 
@@ -51,7 +52,7 @@ pub(super) fn platform_event() -> impl Strategy<Value = Event> {
 }
 
 /// What R-3 promises to be the same.
-fn end_state(state: &ThreadState) -> impl PartialEq + std::fmt::Debug + use<> {
+pub(super) fn end_state(state: &ThreadState) -> impl PartialEq + std::fmt::Debug + use<> {
     let items: Vec<_> = state.ledger.entries().to_vec();
     let contact = state.conversation.as_ref().and_then(|c| c.contact().cloned());
     let due_at = contact.as_ref().and_then(|contact| contact.due).map(|due| due.due_at);
@@ -60,7 +61,7 @@ fn end_state(state: &ThreadState) -> impl PartialEq + std::fmt::Debug + use<> {
     (items, due_at, out_at, window, state.read_up_to_at, state.preview.clone())
 }
 
-fn heard(events: &[Event]) -> ThreadState {
+pub(super) fn heard(events: &[Event]) -> ThreadState {
     let mut story = Story::new();
     for event in events {
         story.apply(&Input::Event(event), at(20));
@@ -92,7 +93,12 @@ impl Done {
 
 /// A thread's random life: what was done when, and how it ended.
 fn live(choices: &[(u8, u8, u16)]) -> (Story, Vec<(Done, Timestamp)>) {
-    let (mut story, mut history, mut sends) = (Story::new(), Vec::new(), Vec::new());
+    let company = CompanySettings {
+        sla_overdue_steps_ms: vec![SECOND_MS, 40 * SECOND_MS],
+        ..CompanySettings::default()
+    };
+    let (mut history, mut sends) = (Vec::new(), Vec::new());
+    let mut story = Story::with(AccountSettings::default(), company);
     let mut now = at(0);
     for (place, (what, which, seconds)) in choices.iter().enumerate() {
         now = now.plus_ms(u64::from(*seconds) * SECOND_MS);
@@ -144,17 +150,26 @@ fn choose(
 fn command(which: u8, place: usize, now: Timestamp, state: &ThreadState) -> DeskCommand {
     let newest = state.history_mid();
     let words = ["one", "two", "three"][usize::from(which) % 3];
-    let wish = match which % 8 {
+    let wish = match which % 10 {
         0..=2 => DeskWish::Reply {
             client_message_id: ClientMessageId::parse(&format!("c{place}")).unwrap(),
             text: words.to_owned(),
             image_urls: Vec::new(),
             automatic: which.is_multiple_of(5),
+            declared_bytes: 0,
         },
         3 => DeskWish::Close { force: which.is_multiple_of(2) },
         4 => DeskWish::Reopen,
         5 => DeskWish::NoReplyNeeded { mid: newest },
         6 => DeskWish::Like { mid: newest },
+        7 => DeskWish::Transfer {
+            inbox_id: InboxId::parse(["billing", "default"][usize::from(which / 10) % 2]).unwrap(),
+            to_agent_id: which.is_multiple_of(3).then(|| agent("ben")),
+        },
+        8 => {
+            let to = Some(format!("+49301234{which}"));
+            DeskWish::EditDetails { edits: vec![DetailEdit::Phone { to }] }
+        }
         _ => DeskWish::Unlike { mid: newest },
     };
     DeskCommand {

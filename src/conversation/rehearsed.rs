@@ -100,6 +100,7 @@ impl Step {
             | Effect::Result(_)
             | Effect::Snapshot(_)
             | Effect::Note(_)
+            | Effect::Details(..)
             | Effect::Forget => None,
         };
         self.effects.iter().filter_map(fact).collect()
@@ -113,6 +114,7 @@ impl Step {
             | Effect::Result(_)
             | Effect::Snapshot(_)
             | Effect::Note(_)
+            | Effect::Details(..)
             | Effect::Forget => None,
         };
         self.effects.iter().filter_map(ask).collect()
@@ -134,6 +136,7 @@ impl Step {
             | Effect::Result(_)
             | Effect::Snapshot(_)
             | Effect::Note(_)
+            | Effect::Details(..)
             | Effect::Forget => None,
         };
         self.effects.iter().filter_map(send).collect()
@@ -149,6 +152,7 @@ impl Step {
             | Effect::Send(_)
             | Effect::Snapshot(_)
             | Effect::Note(_)
+            | Effect::Details(..)
             | Effect::Forget => None,
         };
         self.effects.iter().find_map(result).expect("a result")
@@ -162,6 +166,7 @@ impl Step {
             | Effect::Send(_)
             | Effect::Result(_)
             | Effect::Note(_)
+            | Effect::Details(..)
             | Effect::Forget => None,
         };
         self.effects.iter().find_map(snapshot).expect("a snapshot")
@@ -231,6 +236,7 @@ impl Story {
             text: words.to_owned(),
             image_urls: Vec::new(),
             automatic: false,
+            declared_bytes: 0,
         };
         self.wish(who, wish, when)
     }

@@ -7,7 +7,6 @@ use crate::conversation::outcome::send_key;
 use crate::conversation::seen::Memory;
 use crate::conversation::state::{Doubt, PendingSend, Phase, Sending, bound};
 use crate::conversation::turn::Turn;
-use crate::conversation::window::{UNTAGGED_MS, span_ms};
 use crate::domain::command::{DeskCommand, Refusal};
 use crate::domain::derive;
 use crate::domain::event::{Attachment, ContentKind, Direction};
@@ -24,6 +23,7 @@ pub(super) struct Draft<'a> {
     pub(super) text: &'a str,
     pub(super) image_urls: &'a [String],
     pub(super) automatic: bool,
+    pub(super) declared_bytes: u64,
 }
 
 impl Turn<'_> {
@@ -77,18 +77,16 @@ impl Turn<'_> {
         command: &DeskCommand,
         draft: Draft<'_>,
     ) -> Result<(Vec<SendPart>, Timestamp), Refusal> {
-        let (to, opened_at) = self.reply_target().ok_or(Refusal::CannotInitiate)?;
+        let target = self.reply_target().ok_or_else(|| self.no_window())?;
         self.current(command)?;
         self.not_closed()?;
         let link_format = self.company(self.at).link_format;
         let parts = compose::parts(draft.text, draft.image_urls, link_format)?;
-        let account = self.world.settings.account_at(&to.account_id, self.at);
-        let human_until = opened_at.plus_ms(span_ms(account));
-        let expires_at = if draft.automatic {
-            human_until.min(opened_at.plus_ms(UNTAGGED_MS))
-        } else {
-            human_until
-        };
+        compose::declared(draft.declared_bytes)?;
+        let account = self.world.settings.account_at(&target.thread.account_id, self.at);
+        let human_until = target.human_until(account);
+        let expires_at =
+            if draft.automatic { human_until.min(target.untagged_until()) } else { human_until };
         if self.at > expires_at {
             let automatic_late = draft.automatic && self.at <= human_until;
             return Err(if automatic_late {
@@ -99,6 +97,14 @@ impl Turn<'_> {
         }
         self.room_for_sends(parts.len())?;
         Ok((parts, expires_at))
+    }
+
+    /// The person never wrote, or nothing that opens the window.
+    const fn no_window(&self) -> Refusal {
+        match self.state.last_inbound_at {
+            Some(_) => Refusal::ReplyWindowExpired,
+            None => Refusal::CannotInitiate,
+        }
     }
 
     /// R-142 bounds what waits: beyond it, Send answers that it is too much.
@@ -169,6 +175,10 @@ impl Turn<'_> {
         });
         self.state.ledger.insert(entry);
         self.count_item(at, false);
+        let (to, untagged_until) = match self.reply_target() {
+            Some(target) => (target.thread.clone(), target.untagged_until()),
+            None => (self.world.thread.clone(), at),
+        };
         let initiator =
             if human { Initiator::Agent(command.agent_id.clone()) } else { Initiator::System };
         let item = Item {
@@ -184,11 +194,9 @@ impl Turn<'_> {
             deleted: false,
             standby: false,
             request_folder: None,
-            origin: None,
+            origin: Some(to.clone()).filter(|to| to != self.world.thread),
         };
         self.tell(initiator, at, FactBody::MessageQueued(item));
-        let own = || (self.world.thread.clone(), at);
-        let (to, opened_at) = self.reply_target().unwrap_or_else(own);
         self.send(OutboundSend {
             part,
             send_id,
@@ -197,7 +205,7 @@ impl Turn<'_> {
             conversation_id: command.conversation_id.clone(),
             requested_at: at,
             expires_at,
-            tag_from_at: opened_at.plus_ms(UNTAGGED_MS + 1),
+            tag_from_at: untagged_until.plus_ms(1),
             automatic: !human,
         });
         Ok(())

@@ -24,6 +24,7 @@ fn automatic(words: &str) -> DeskWish {
         text: words.to_owned(),
         image_urls: Vec::new(),
         automatic: true,
+        declared_bytes: 0,
     }
 }
 
@@ -86,6 +87,8 @@ fn a_reply_clears_at_send_and_fulfils_when_instagram_takes_it() {
         how: Fulfilment::Responded,
         fulfilled_at: at(2),
         due_at: Some(at(60)),
+        due_at_before: None,
+        business_ms: None,
     };
     assert_eq!(step.bodies()[1], expected);
     assert_eq!(step.whole_facts()[1].initiator, Initiator::Agent(agent("ana")));
@@ -167,6 +170,7 @@ fn text_goes_first_then_the_images_as_one() {
         text: "look".into(),
         image_urls: urls.clone(),
         automatic: false,
+        declared_bytes: 0,
     };
     let sends = story.wish("ana", wish, at(2)).sends();
     assert_eq!(sends[0].part, SendPart::Text { text: "look".into() });

@@ -30,12 +30,23 @@ struct Report {
     reopened: usize,
     missed: usize,
     refused_by_window: usize,
+    unknown: usize,
+    started: usize,
+    /// Offers, accepts, misses of an agent.
+    by_agent: BTreeMap<String, [usize; 3]>,
+    /// From each offer to its answer.
+    offer_latency: Vec<u64>,
+    rounds: u64,
+    /// From what the customer wrote to the answer, and from an answer to what the customer wrote then.
+    agent_reply: Vec<u64>,
+    customer_reply: Vec<u64>,
 }
 
 fn report(facts: &[Value]) -> Report {
     let mut report = Report::default();
     let (mut pressed, mut first_inbound, mut queued) =
         (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let (mut offered, mut asked, mut answered) = (None, None, None);
     for fact in facts {
         let at = fact["occurred_at"].as_u64().unwrap() / MINUTE_MS;
         let contact = fact["contact_id"].as_str().unwrap_or_default().to_owned();
@@ -44,6 +55,8 @@ fn report(facts: &[Value]) -> Report {
         match fact["type"].as_str().unwrap() {
             "message.received" => {
                 first_inbound.entry(contact).or_insert(at);
+                asked = asked.or(Some(at));
+                report.customer_reply.extend(answered.take().map(|answered: u64| at - answered));
             }
             "message.queued" => {
                 pressed.insert(word("send_id"), at);
@@ -52,22 +65,39 @@ fn report(facts: &[Value]) -> Report {
                 let is_echo = fact["initiator"]["initiator"] == "native_app";
                 let sent_at = if is_echo { at } else { pressed[&word("send_id")] };
                 report.sent += 1;
+                report.agent_reply.extend(asked.take().map(|asked: u64| sent_at - asked));
+                answered = Some(sent_at);
                 report.echoes += usize::from(is_echo);
                 if let Some(asked_at) = first_inbound.get(&contact) {
                     report.first_response.entry(contact).or_insert((sent_at - asked_at, is_echo));
                 }
             }
             "message.failed" => report.failed += 1,
+            "message.unknown" => report.unknown += 1,
+            "contact.started" => report.started += 1,
+            "contact.offered" => {
+                report.by_agent.entry(word("agent_id")).or_default()[0] += 1;
+                report.rounds = report.rounds.max(fact["round"].as_u64().unwrap());
+                offered = Some(at);
+            }
             "message.refused" => report.refused_by_window += 1,
             "contact.queued" => {
                 queued.entry(contact).or_insert(at);
             }
-            "contact.accepted" | "contact.assigned" => {
+            taken @ ("contact.accepted" | "contact.assigned") => {
+                if taken == "contact.accepted" {
+                    report.by_agent.entry(word("agent_id")).or_default()[1] += 1;
+                    report.offer_latency.extend(offered.take().map(|offered: u64| at - offered));
+                }
                 if let Some(since) = queued.get(&contact) {
                     report.wait.entry(contact).or_insert(at - since);
                 }
             }
-            "contact.rejected" => report.missed += usize::from(word("reason") == "MISSED"),
+            "contact.rejected" => {
+                report.missed += usize::from(word("reason") == "MISSED");
+                report.by_agent.entry(word("agent_id")).or_default()[2] += 1;
+                report.offer_latency.extend(offered.take().map(|offered: u64| at - offered));
+            }
             "contact.fulfilled" if word("how") == "RESPONDED" => {
                 report.fulfilled += 1;
                 let in_time = fact["fulfilled_at"].as_u64() <= fact["due_at"].as_u64();
@@ -136,6 +166,14 @@ fn an_analyst_computes_every_report_from_the_timeline_alone() {
         reopened: 2,
         missed: 1,
         refused_by_window: 1,
+        unknown: 0,
+        started: 3,
+        by_agent: [("ana".to_owned(), [1, 1, 0]), ("ben".to_owned(), [1, 0, 1])].into(),
+        offer_latency: vec![1, 1],
+        rounds: 1,
+        // Answered at 70, by the echo 3 later; the customer wrote 2 after the answer, and 45 after the echo.
+        agent_reply: vec![70, 3],
+        customer_reply: vec![2, 45],
     };
     assert_eq!(report(&a_day()), expected);
 }

@@ -2,19 +2,22 @@
 //!
 //! | byte | then                                                                   |
 //! |------|------------------------------------------------------------------------|
-//! | 1    | postcard of [`ThreadState`] without `ties`                             |
+//! | 1    | postcard of [`ThreadState`] without `ties` and `more`                  |
 //! | 2    | the same, then postcard of [`Ties`]                                    |
+//! | 3    | the same, then postcard of [`More`]                                    |
 //!
 //! Fields and variants of a layout never move: what is added goes behind, under the next number, and old numbers are read
 //! for ever.
 
-use crate::conversation::state::{ThreadState, Ties};
+use crate::conversation::state::{More, ThreadState, Ties};
 use crate::conversation::timer;
 use crate::domain::time::Timestamp;
 use crate::engine::stage::{Row, RowError};
 
 /// The layout written.
-const LAYOUT: u8 = 2;
+const LAYOUT: u8 = 3;
+/// The layout without `more`.
+const WITHOUT_MORE: u8 = 2;
 /// The layout without ties.
 const WITHOUT_TIES: u8 = 1;
 
@@ -23,6 +26,7 @@ impl Row for ThreadState {
         into.push(LAYOUT);
         append(self, into);
         append(&self.ties, into);
+        append(&self.more, into);
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, RowError> {
@@ -31,10 +35,14 @@ impl Row for ThreadState {
             bytes.split_first().ok_or_else(|| RowError::Malformed("empty".to_owned()))?;
         match *layout {
             WITHOUT_TIES => postcard::from_bytes(rest).map_err(malformed),
-            LAYOUT => {
+            version @ (WITHOUT_MORE | LAYOUT) => {
                 let (mut state, rest): (Self, _) =
                     postcard::take_from_bytes(rest).map_err(malformed)?;
-                state.ties = postcard::from_bytes::<Ties>(rest).map_err(malformed)?;
+                let (ties, rest) = postcard::take_from_bytes::<Ties>(rest).map_err(malformed)?;
+                state.ties = ties;
+                if version == LAYOUT {
+                    state.more = postcard::from_bytes::<More>(rest).map_err(malformed)?;
+                }
                 Ok(state)
             }
             other => Err(RowError::UnknownVersion(other)),

@@ -1,14 +1,17 @@
 //! Every layout ever released is read for ever: one file of bytes a layout, written once.
 //!
 //! What the files hold: a mention, an edit that waits, a reaction, two replies of which one is in doubt, a heart, a topic,
-//! an echo held; from layout 2 on a guest and a home.
+//! an echo held; from layout 2 on a guest and a home; from layout 3 on a move, a step behind the due date, an ad and details.
 
 use crate::conversation::rehearsed::{agent, at, mid};
-use crate::conversation::state::ThreadState;
+use crate::conversation::state::{More, Overdue, ThreadState};
+use crate::domain::details::Details;
+use crate::domain::fact::WindowReason;
 use crate::domain::thread::Thread;
 use crate::engine::stage::{Row, RowError};
 
-const LAYOUTS: [&str; 2] = [include_str!("row_1.hex"), include_str!("row_2.hex")];
+const LAYOUTS: [&str; 3] =
+    [include_str!("row_1.hex"), include_str!("row_2.hex"), include_str!("row_3.hex")];
 
 fn bytes(hex_text: &str) -> Vec<u8> {
     hex::decode(hex_text.trim()).unwrap()
@@ -44,8 +47,32 @@ fn layout_two_knows_guests_and_home() {
 }
 
 #[test]
+fn layout_three_knows_what_was_added_last_and_older_ones_have_nothing_of_it() {
+    for old in [LAYOUTS[0], LAYOUTS[1]] {
+        assert_eq!(ThreadState::decode(&bytes(old)).unwrap().more, More::default());
+    }
+    let more = ThreadState::decode(&bytes(LAYOUTS[2])).unwrap().more;
+    let expected = More {
+        transferred: true,
+        due_before: Some((at(40), at(20))),
+        overdue: Some(Overdue { due_at: at(40), told: 1, next_at: Some(at(50)) }),
+        outs: vec![at(3), at(4)],
+        opened_by: Some(WindowReason::Ad),
+        ad_until: Some(at(99)),
+        was_guest: true,
+        details: Details {
+            phone: Some("+4930123456".to_owned()),
+            phone_verified: true,
+            named: [("size".to_owned(), "38".to_owned())].into(),
+            ..Details::default()
+        },
+    };
+    assert_eq!(more, expected);
+}
+
+#[test]
 fn the_newest_layout_is_written_and_older_ones_are_written_anew_without_loss() {
-    let newest = bytes(LAYOUTS[1]);
+    let newest = bytes(LAYOUTS[2]);
     let mut again = Vec::new();
     ThreadState::decode(&newest).unwrap().encode(&mut again);
     assert_eq!(again, newest);
@@ -58,8 +85,8 @@ fn the_newest_layout_is_written_and_older_ones_are_written_anew_without_loss() {
 #[test]
 fn other_bytes_are_no_row() {
     assert_eq!(ThreadState::decode(&[99]), Err(RowError::UnknownVersion(99)));
-    let newest = bytes(LAYOUTS[1]);
-    for broken in [&[][..], &[1], &[2], &newest[..newest.len() - 1]] {
+    let newest = bytes(LAYOUTS[2]);
+    for broken in [&[][..], &[1], &[2], &[3], &newest[..newest.len() - 1]] {
         assert!(matches!(ThreadState::decode(broken), Err(RowError::Malformed(_))));
     }
 }

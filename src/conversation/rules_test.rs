@@ -215,8 +215,11 @@ fn a_silent_customers_contact_ends_by_itself_and_frees_the_agent() {
     assert_eq!(story.state.due_at(), Some(at(17)));
     assert_eq!(story.timers(at(17)).facts(), Vec::<&str>::new(), "not at the deadline (R-2)");
     let step = story.timers(at(17).plus_ms(1));
-    let ended =
-        FactBody::ContactEnded { reason: EndReason::CustomerNoReply, status: EndStatus::Answered };
+    let ended = FactBody::ContactEnded {
+        reason: EndReason::CustomerNoReply,
+        status: EndStatus::Answered,
+        business_ms: None,
+    };
     assert_eq!(step.bodies(), [ended]);
     assert_eq!(step.asks(), ["withdraw"]);
     assert_eq!(story.status(), Some(Status::Waiting));
@@ -265,8 +268,11 @@ fn no_reply_needed_clears_ends_and_leaves_the_queue_and_names_the_last_item() {
     assert_eq!(story.wish("ana", older, at(2)).refusal(), Some(Refusal::NotLastMessage));
     let step = story.wish("ana", DeskWish::NoReplyNeeded { mid: mid("m2") }, at(3));
     assert_eq!(step.facts(), ["sla.cleared", "contact.fulfilled", "contact.ended"]);
-    let ended =
-        FactBody::ContactEnded { reason: EndReason::NoReplyNeeded, status: EndStatus::Unanswered };
+    let ended = FactBody::ContactEnded {
+        reason: EndReason::NoReplyNeeded,
+        status: EndStatus::Unanswered,
+        business_ms: None,
+    };
     assert_eq!(step.bodies()[2], ended, "R-46");
     assert_eq!((step.asks(), story.status()), (vec!["withdraw"], Some(Status::Waiting)));
 }

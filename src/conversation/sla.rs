@@ -4,7 +4,7 @@
 //! that has not failed yet. The first unanswered item runs the due date; one answered only for now suspends it.
 
 use crate::conversation::ledger::Author;
-use crate::conversation::state::{Due, PendingSend};
+use crate::conversation::state::{Due, Overdue, PendingSend, Phase};
 use crate::conversation::turn::Turn;
 use crate::domain::fact::{FactBody, Fulfilment, Initiator};
 use crate::domain::time::Timestamp;
@@ -15,10 +15,28 @@ pub(super) fn earlier(one: Option<Due>, other: Due) -> Due {
 }
 
 impl Turn<'_> {
+    /// Time to answer an item: the account's target, else the inbox's; of a conversation that was moved, the new inbox's
+    ///
+    fn target_ms(&self, since: Timestamp) -> u64 {
+        let (account, company) = (self.account(since), self.company(since));
+        let reopen_ms = company.reopen_window_ms;
+        let current = self.state.conversation.as_ref().filter(|it| match it.phase {
+            Phase::Live(_) | Phase::Waiting => true,
+            Phase::Closed { at } => since <= at.plus_ms(reopen_ms),
+        });
+        let inbox_ms = company.inbox_sla_ms(current.map_or(&account.inbox_id, |it| &it.inbox_id));
+        let moved = current.is_some() && self.state.more.transferred;
+        account.account_sla_ms.filter(|_| !moved).unwrap_or(inbox_ms)
+    }
+
     /// The due date of an item.
-    fn due_since(&self, since: Timestamp) -> Due {
+    pub(super) fn due_since(&self, since: Timestamp) -> Due {
+        self.due_by(since, self.target_ms(since))
+    }
+
+    /// The same by a given target.
+    pub(super) fn due_by(&self, since: Timestamp, target_ms: u64) -> Due {
         let company = self.company(since);
-        let target_ms = self.account(since).account_sla_ms.unwrap_or(company.inbox_sla_ms);
         let share_ms = target_ms.saturating_mul(u64::from(company.sla_due_soon_permille)) / 1000;
         let due_at = since.plus_ms(target_ms);
         // What is late at its arrival is not announced as near.
@@ -27,7 +45,7 @@ impl Turn<'_> {
     }
 
     /// The newest reply that has not failed yet.
-    fn answered_for_now(&self) -> Option<Timestamp> {
+    pub(super) fn answered_for_now(&self) -> Option<Timestamp> {
         let replies = self.state.sends.iter().filter(|send| send.answers_for_now());
         replies.map(|send: &PendingSend| send.requested_at).max()
     }
@@ -92,18 +110,20 @@ impl Turn<'_> {
             }
             met = suspended.map(|due| earlier(met, due)).or(met);
         }
+        self.note_out(at);
         if let Some(due) = met {
-            self.tell(initiator.clone(), at, fulfilled(Fulfilment::Responded, at, due.due_at));
+            let body = self.fulfilled(Fulfilment::Responded, at, due);
+            self.tell(initiator.clone(), at, body);
         } else if let Some(parting) = parting {
             self.state.parting = None;
-            let body = fulfilled(Fulfilment::Responded, at, parting.due_at);
+            let body = parted(at, parting.due_at);
             self.tell_of(Some(parting.contact), initiator.clone(), at, body);
         }
         self.find_waiting();
     }
 
     /// Items that still wait after a clear have a due date of their own (R-76: newer ones stay due).
-    fn find_waiting(&mut self) {
+    pub(super) fn find_waiting(&mut self) {
         let (answered, for_now) = (self.state.answered_up_to, self.answered_for_now());
         let number = self.contact_number();
         let first_after = |after: Option<Timestamp>| {
@@ -151,7 +171,7 @@ impl Turn<'_> {
         }
         if let Some(due) = running {
             self.tell(initiator.clone(), at, FactBody::SlaCleared { due_at: due.due_at });
-            let body = fulfilled(Fulfilment::Canceled, at, due.due_at);
+            let body = self.fulfilled(Fulfilment::Canceled, at, due);
             self.tell(initiator.clone(), at, body);
         }
     }
@@ -169,11 +189,54 @@ impl Turn<'_> {
         let Some(due) = self.contact_mut().and_then(|contact| contact.due.as_mut()) else { return };
         due.breached = true;
         due.soon_at = None;
-        let due_at = due.due_at;
-        self.tell(Initiator::System, at, FactBody::SlaBreached { due_at });
+        let (since, due_at) = (due.since, due.due_at);
+        self.tell(Initiator::System, at, FactBody::SlaBreached { due_at, by_ms: None });
+        self.await_step(since, due_at, 0);
+    }
+
+    /// A breached due date passed by a further step.
+    pub(super) fn overdue(&mut self, at: Timestamp) {
+        let due = self.contact().and_then(|contact| contact.due);
+        let Some((due, step)) = due.zip(self.state.more.overdue) else { return };
+        let by_ms = Some(at.since_ms(due.due_at));
+        self.tell(Initiator::System, at, FactBody::SlaBreached { due_at: due.due_at, by_ms });
+        self.await_step(due.since, due.due_at, step.told.saturating_add(1));
+    }
+
+    /// The steps are those in force when the wait began.
+    fn await_step(&mut self, since: Timestamp, due_at: Timestamp, told: u32) {
+        let steps_ms = &self.company(since).sla_overdue_steps_ms;
+        let next = usize::try_from(told).ok().and_then(|told| steps_ms.get(told));
+        let next_at = next.map(|step_ms| due_at.plus_ms(*step_ms));
+        self.state.more.overdue = next_at.map(|_| Overdue { due_at, told, next_at });
+    }
+
+    /// The contact is fulfilled, with what reports want to know of the wait.
+    fn fulfilled(&self, how: Fulfilment, fulfilled_at: Timestamp, due: Due) -> FactBody {
+        let moved = self.state.more.due_before.filter(|(moved_to, _)| *moved_to == due.due_at);
+        FactBody::ContactFulfilled {
+            how,
+            fulfilled_at,
+            due_at: Some(due.due_at),
+            due_at_before: moved.map(|(_, before)| before),
+            business_ms: self.business_ms(due.since, fulfilled_at),
+        }
+    }
+
+    /// How much of a span fell into the inbox's business hours.
+    pub(super) fn business_ms(&self, from: Timestamp, to: Timestamp) -> Option<u64> {
+        let inbox_id = &self.state.conversation.as_ref()?.inbox_id;
+        self.company(to).hours_of(inbox_id)?.open_ms(from, to)
     }
 }
 
-const fn fulfilled(how: Fulfilment, fulfilled_at: Timestamp, due_at: Timestamp) -> FactBody {
-    FactBody::ContactFulfilled { how, fulfilled_at, due_at: Some(due_at) }
+/// Of a contact that had ended nothing else is remembered.
+const fn parted(fulfilled_at: Timestamp, due_at: Timestamp) -> FactBody {
+    FactBody::ContactFulfilled {
+        how: Fulfilment::Responded,
+        fulfilled_at,
+        due_at: Some(due_at),
+        due_at_before: None,
+        business_ms: None,
+    }
 }

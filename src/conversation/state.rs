@@ -1,14 +1,15 @@
 //! Everything remembered about one thread. Pure.
 //!
-//! No text stays here but the newest inbound preview, an edit that waits for its message, and an echo that waits for
-//! our own send's answer. Every list has a bound. Not here: bytes and timers (`row`, `timer`).
+//! No text stays here but the newest inbound preview, an edit that waits for its message, an echo that waits for
+//! our own send's answer, and what agents noted of the customer. Every list has a bound. Not here: bytes and timers (`row`, `timer`).
 
 use serde::{Deserialize, Serialize};
 
 use crate::conversation::ledger::Ledger;
 use crate::conversation::seen::Seen;
+use crate::domain::details::Details;
 use crate::domain::event::Direction;
-use crate::domain::fact::Status;
+use crate::domain::fact::{Status, WindowReason};
 use crate::domain::id::{AgentId, CompanyId, InboxId, ItemId, MessageId, OfferId, SendId};
 use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
@@ -59,6 +60,66 @@ pub struct ThreadState {
     /// What layout 2 added; on disk behind all others (`row`).
     #[serde(skip)]
     pub ties: Ties,
+    /// What layout 3 added; on disk behind `ties`.
+    #[serde(skip)]
+    pub more: More,
+}
+
+/// What layout 3 added.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct More {
+    /// The conversation was moved to another inbox: the account's own target no longer applies.
+    pub transferred: bool,
+    /// The due date that a move gave, and the one before it.
+    pub due_before: Option<(Timestamp, Timestamp)>,
+    /// The steps behind a breached due date.
+    pub overdue: Option<Overdue>,
+    /// Confirmed human outbound of the contact since the person last wrote, oldest first.
+    pub outs: Vec<Timestamp>,
+    /// What opened the reply window.
+    pub opened_by: Option<WindowReason>,
+    /// An ad keeps the window open until then.
+    pub ad_until: Option<Timestamp>,
+    /// It was merged into another once: items of it stand there, unknown here.
+    pub was_guest: bool,
+    /// What agents noted.
+    #[serde(with = "as_json")]
+    pub details: Details,
+}
+
+/// Details leave out what nobody said, which the row's own format cannot: on disk they are JSON, empty for nothing.
+mod as_json {
+    use serde::de::Error as _;
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::domain::details::Details;
+
+    pub(super) fn serialize<S: Serializer>(details: &Details, to: S) -> Result<S::Ok, S::Error> {
+        if details.is_empty() {
+            return "".serialize(to);
+        }
+        serde_json::to_string(details).map_err(S::Error::custom)?.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Details, D::Error> {
+        let text = String::deserialize(from)?;
+        if text.is_empty() {
+            return Ok(Details::default());
+        }
+        serde_json::from_str(&text).map_err(D::Error::custom)
+    }
+}
+
+/// The steps behind a breached due date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overdue {
+    /// Which due date.
+    pub due_at: Timestamp,
+    /// Steps told.
+    pub told: u32,
+    /// When to tell the next; `None` when all are told.
+    pub next_at: Option<Timestamp>,
 }
 
 /// Merges with other threads (ADR 0006).
@@ -97,6 +158,8 @@ pub mod bound {
     pub const TOPICS: usize = 32;
     /// Threads merged into one.
     pub const GUESTS: usize = 16;
+    /// Outbound since the person last wrote.
+    pub const OUTS: usize = 64;
     /// Messages of a guest that are still known as its own.
     pub const GUEST_MIDS: usize = 200;
 }

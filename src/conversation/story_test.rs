@@ -129,6 +129,7 @@ fn a_mention_is_answered_with_words_or_an_image_also_after_its_day_and_not_with_
             text: text.to_owned(),
             image_urls: image.map(str::to_owned).into_iter().collect(),
             automatic: false,
+            declared_bytes: 0,
         };
         let step = story.wish("ana", wish, at(2 * DAY));
         assert_eq!((step.refusal(), step.sends().len()), (refusal, usize::from(refusal.is_none())));

@@ -61,7 +61,7 @@ impl Threads {
                 Effect::Send(send) => self.sends.push(send),
                 Effect::Result(result) => self.results.push(result),
                 Effect::Note(note) => self.notes.push_back(*note),
-                Effect::Snapshot(_) | Effect::Forget => (),
+                Effect::Snapshot(_) | Effect::Details(..) | Effect::Forget => (),
             }
         }
     }
@@ -126,6 +126,7 @@ impl Threads {
                 text: words.to_owned(),
                 image_urls: Vec::new(),
                 automatic: false,
+                declared_bytes: 0,
             },
             now,
         );

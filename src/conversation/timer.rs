@@ -3,7 +3,7 @@
 //! A timer fires when its time has passed, never at it. Each firing takes its timer away or moves it on.
 
 use crate::conversation::error::Error;
-use crate::conversation::state::{Conversation, Doubt, ThreadState};
+use crate::conversation::state::{Conversation, Doubt, Due, ThreadState};
 use crate::conversation::turn::Turn;
 use crate::domain::time::Timestamp;
 
@@ -20,6 +20,8 @@ pub(super) enum Timer {
     DueSoon,
     /// The due date passed.
     Breach,
+    /// The due date passed by a further step.
+    Overdue,
     /// The contact ends by itself.
     AutoEnd,
     /// The reply window ends soon.
@@ -41,6 +43,7 @@ pub(super) fn earliest(state: &ThreadState) -> Option<(Timestamp, Timer)> {
         (state.stories.iter().map(|story| story.expires_at.minus_ms(1)).min(), Timer::StoryExpiry),
         (due.and_then(|due| due.soon_at), Timer::DueSoon),
         (due.filter(|due| !due.breached).map(|due| due.due_at), Timer::Breach),
+        (due.and_then(|due| next_step(state, due)), Timer::Overdue),
         (contact.and_then(|contact| contact.auto_end_at), Timer::AutoEnd),
         (window.and_then(|window| window.expiring_at), Timer::WindowExpiring),
         (
@@ -51,6 +54,11 @@ pub(super) fn earliest(state: &ThreadState) -> Option<(Timestamp, Timer)> {
     .into_iter()
     .filter_map(|(due, timer)| Some((due?, timer)))
     .min()
+}
+
+/// When the next step behind a breached due date is told; of another due date's steps nothing is.
+fn next_step(state: &ThreadState, due: Due) -> Option<Timestamp> {
+    state.more.overdue.filter(|step| due.breached && step.due_at == due.due_at)?.next_at
 }
 
 /// When the agent is asked.
@@ -70,6 +78,7 @@ pub(super) fn fire_before(turn: &mut Turn<'_>, until: Timestamp) -> Result<(), E
             Timer::StoryExpiry => turn.story_expired(due),
             Timer::DueSoon => turn.due_soon(due),
             Timer::Breach => turn.breach(due),
+            Timer::Overdue => turn.overdue(due),
             Timer::AutoEnd => turn.auto_end(due),
             Timer::WindowExpiring => turn.window_expiring(due),
             Timer::WindowExpired => turn.window_expired(due),

@@ -8,6 +8,7 @@ use crate::conversation::error::Error;
 use crate::conversation::state::{Contact, Conversation, ThreadState};
 use crate::conversation::window::reply_until;
 use crate::domain::command::{CommandResult, DeskCommand, Refusal};
+use crate::domain::customer::CustomerDetails;
 use crate::domain::derive;
 use crate::domain::fact::{Channel, ConversationSnapshot, Fact, FactBody, Initiator};
 use crate::domain::id::{AgentId, CommandId, CompanyId, CustomerId, InboxId};
@@ -62,6 +63,7 @@ pub struct Turn<'a> {
     results: Vec<CommandResult>,
     notes: Vec<DeskCommand>,
     forgotten: bool,
+    noted: bool,
 }
 
 impl<'a> Turn<'a> {
@@ -80,6 +82,7 @@ impl<'a> Turn<'a> {
             results: Vec::new(),
             notes: Vec::new(),
             forgotten: false,
+            noted: false,
         }
     }
 
@@ -180,6 +183,11 @@ impl<'a> Turn<'a> {
         self.forgotten = true;
     }
 
+    /// Has the world know what is noted of the customer now.
+    pub(super) const fn publish_details(&mut self) {
+        self.noted = true;
+    }
+
     /// Something was told or asked.
     pub(super) const fn has_effects(&self) -> bool {
         !(self.facts.is_empty()
@@ -230,6 +238,9 @@ impl<'a> Turn<'a> {
         effects.extend(self.sends.into_iter().map(Effect::Send));
         effects.extend(self.results.into_iter().map(Effect::Result));
         effects.extend(self.notes.into_iter().map(|note| Effect::Note(Box::new(note))));
+        if self.noted {
+            effects.push(details(&self.state, &customer_id, self.world));
+        }
         if self.forgotten {
             effects.push(Effect::Forget);
         } else if told && let Some(snapshot) = snapshot(&self.state, customer_id, self.world)? {
@@ -237,6 +248,16 @@ impl<'a> Turn<'a> {
         }
         Ok((self.state, effects))
     }
+}
+
+/// What is noted, as a record; nothing: the tombstone of it.
+fn details(state: &ThreadState, customer_id: &CustomerId, world: &World<'_>) -> Effect {
+    let details = state.more.details.clone();
+    let noted = (!details.is_empty()).then(|| {
+        let (customer_id, thread) = (customer_id.clone(), world.thread.clone());
+        Box::new(CustomerDetails { customer_id, thread, details, edited_at: world.now })
+    });
+    Effect::Details(customer_id.clone(), noted)
 }
 
 /// The conversation as it stands.
@@ -247,6 +268,9 @@ fn snapshot(
 ) -> Result<Option<ConversationSnapshot>, Error> {
     let Some(conversation) = &state.conversation else { return Ok(None) };
     let contact = conversation.contact();
+    let due_at = contact.and_then(|contact| contact.due).map(|due| due.due_at);
+    let moved = state.more.due_before.filter(|(moved_to, _)| Some(*moved_to) == due_at);
+    let window = reply_until(state, world);
     let contact_id = contact.map(|contact| derive::contact_id(world.thread, contact.number));
     Ok(Some(ConversationSnapshot {
         conversation_id: derive::conversation_id(world.thread, conversation.number)?,
@@ -258,8 +282,10 @@ fn snapshot(
         inbox_id: conversation.inbox_id.clone(),
         agent_id: conversation.agent.clone(),
         contact_id: contact_id.transpose()?,
-        due_at: contact.and_then(|contact| contact.due).map(|due| due.due_at),
-        reply_window_expires_at: reply_until(state, world),
+        due_at,
+        due_at_before: moved.map(|(_, before)| before),
+        reply_window_expires_at: window.map(|(expires_at, _)| expires_at),
+        reply_window_opened_by: window.and_then(|(_, opened_by)| opened_by),
         preview: state.preview.text.clone(),
         topics: conversation.topics.clone(),
         read_up_to_at: state.read_up_to_at,

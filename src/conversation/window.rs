@@ -5,9 +5,10 @@ use crate::conversation::ledger::mid_key;
 use crate::conversation::state::{Phase, StoryTimer, ThreadState, Window, bound};
 use crate::conversation::turn::Turn;
 use crate::domain::command::Refusal;
-use crate::domain::fact::{FactBody, Initiator};
+use crate::domain::event::{ContentKind, Event, EventKind, Referral};
+use crate::domain::fact::{FactBody, Initiator, WindowReason};
 use crate::domain::id::MessageId;
-use crate::domain::settings::AccountSettings;
+use crate::domain::settings::{AccountSettings, StoryMentions, WindowOpener};
 use crate::domain::thread::Thread;
 use crate::domain::time::{DAY_MS, Timestamp};
 
@@ -22,44 +23,162 @@ pub(super) fn span_ms(account: &AccountSettings) -> u64 {
     account.reply_window_ms.min(most_ms)
 }
 
-/// Whom a reply goes to: the thread of the newest inbound item.
-fn reply_target(state: &ThreadState, own: &Thread) -> Option<(Thread, Timestamp)> {
-    let newest = state.ties.newest_from.as_ref().and_then(|(_, from)| from.as_ref());
-    let guest = state.ties.guests.iter().find(|guest| Some(&guest.thread) == newest);
-    let guests = guest.and_then(|guest| Some((guest.thread.clone(), guest.opened_at?)));
-    guests.or_else(|| Some((own.clone(), state.window?.opened_at)))
+/// Whom a reply goes to, and how long it may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ReplyTarget {
+    /// The thread of the newest inbound item.
+    pub(super) thread: Thread,
+    /// When its person last opened the window.
+    opened_at: Timestamp,
+    /// An ad keeps it open until then.
+    ad_until: Option<Timestamp>,
 }
 
-/// Last moment for a reply, as it is shown.
-pub(super) fn reply_until(state: &ThreadState, world: &World<'_>) -> Option<Timestamp> {
-    let (thread, opened_at) = reply_target(state, world.thread)?;
-    if thread == *world.thread {
-        return state.window.map(|window| window.expires_at);
+impl ReplyTarget {
+    /// Last moment for a human reply, by these settings.
+    pub(super) fn human_until(&self, account: &AccountSettings) -> Timestamp {
+        self.at_least(span_ms(account))
     }
-    let account = world.settings.account_at(&thread.account_id, opened_at);
-    Some(opened_at.plus_ms(span_ms(account)))
+
+    /// Last moment for an automatic reply, and for one without tag.
+    pub(super) fn untagged_until(&self) -> Timestamp {
+        self.at_least(UNTAGGED_MS)
+    }
+
+    fn at_least(&self, span_ms: u64) -> Timestamp {
+        let until = self.opened_at.plus_ms(span_ms);
+        self.ad_until.map_or(until, |ad_until| ad_until.max(until))
+    }
+}
+
+fn reply_target(state: &ThreadState, own: &Thread) -> Option<ReplyTarget> {
+    let newest = state.ties.newest_from.as_ref().and_then(|(_, from)| from.as_ref());
+    let guest = state.ties.guests.iter().find(|guest| Some(&guest.thread) == newest);
+    let guests = guest.and_then(|guest| {
+        let (thread, opened_at) = (guest.thread.clone(), guest.opened_at?);
+        Some(ReplyTarget { thread, opened_at, ad_until: None })
+    });
+    guests.or_else(|| {
+        let (opened_at, ad_until) = (state.window?.opened_at, state.more.ad_until);
+        Some(ReplyTarget { thread: own.clone(), opened_at, ad_until })
+    })
+}
+
+/// Last moment for a reply, as it is shown, and what opened the window.
+pub(super) fn reply_until(
+    state: &ThreadState,
+    world: &World<'_>,
+) -> Option<(Timestamp, Option<WindowReason>)> {
+    let target = reply_target(state, world.thread)?;
+    if target.thread == *world.thread {
+        return state.window.map(|window| (window.expires_at, state.more.opened_by));
+    }
+    let account = world.settings.account_at(&target.thread.account_id, target.opened_at);
+    Some((target.human_until(account), None))
+}
+
+/// What opens the window, and whether an ad brought the person; `None` for what never does.
+fn opener(event: &Event) -> Option<(WindowOpener, bool)> {
+    let by_ad = |referral: Option<&Referral>| {
+        referral.is_some_and(|referral| {
+            let says_ads = |source: &String| source.eq_ignore_ascii_case("ads");
+            referral.ad_id.is_some() || referral.source.as_ref().is_some_and(says_ads)
+        })
+    };
+    match &event.kind {
+        EventKind::PostbackReceived { referral, .. } => {
+            Some((WindowOpener::Postback, by_ad(referral.as_ref())))
+        }
+        EventKind::MessageReceived(body) => {
+            let opener = match body.content.kind {
+                ContentKind::StoryMention => WindowOpener::StoryMention,
+                ContentKind::StoryReply => WindowOpener::StoryReply,
+                ContentKind::Text
+                | ContentKind::Media
+                | ContentKind::Share
+                | ContentKind::StoryShare
+                | ContentKind::Like
+                | ContentKind::Template
+                | ContentKind::Unsupported
+                | ContentKind::Unknown
+                | ContentKind::Empty => WindowOpener::Message,
+            };
+            Some((opener, by_ad(body.referral.as_ref())))
+        }
+        EventKind::MessageEchoed(_)
+        | EventKind::MessageEdited { .. }
+        | EventKind::MessageDeleted { .. }
+        | EventKind::MessageRead { .. }
+        | EventKind::ReactionAdded(_)
+        | EventKind::ReactionRemoved(_)
+        | EventKind::ReferralReceived { .. }
+        | EventKind::ThreadControl(_)
+        | EventKind::AccountPolicy { .. }
+        | EventKind::WebhookTest { .. }
+        | EventKind::Ignored { .. }
+        | EventKind::DeadLetter { .. } => None,
+    }
 }
 
 impl Turn<'_> {
-    /// How long after an opener a human reply is allowed, by the settings at `at`.
-    pub(super) fn window_ms(&self, at: Timestamp) -> u64 {
-        span_ms(self.account(at))
-    }
-
-    /// Whom a reply goes to, and when they last opened the window; `None`: they never wrote.
-    pub(super) fn reply_target(&self) -> Option<(Thread, Timestamp)> {
+    /// Whom a reply goes to, and until when; `None`: they never wrote.
+    pub(super) fn reply_target(&self) -> Option<ReplyTarget> {
         reply_target(&self.state, self.world.thread)
     }
 
-    /// An opener came: the newest runs the window.
-    pub(super) fn opened(&mut self, occurred_at: Timestamp) {
-        if self.state.window.is_some_and(|window| occurred_at <= window.opened_at) {
+    /// Last moment for a reply on the thread's own window, and for one without tag.
+    pub(super) fn own_window_until(&self) -> (Timestamp, Timestamp) {
+        let opened_at = self.state.window.map_or(self.at, |window| window.opened_at);
+        let (thread, ad_until) = (self.world.thread.clone(), self.state.more.ad_until);
+        let own = ReplyTarget { thread, opened_at, ad_until };
+        (own.human_until(self.account(self.at)), own.untagged_until())
+    }
+
+    /// Whether an event opens the window, by the settings in force at its time; a mention that begins nothing does
+    /// not.
+    pub(super) fn opens(&self, event: &Event) -> Option<(WindowOpener, bool)> {
+        let account = self.account(self.at);
+        let is_wanted = |opener: &WindowOpener| {
+            let begins = *opener != WindowOpener::StoryMention
+                || account.story_mentions == StoryMentions::CreateConversation;
+            begins && account.window_openers.contains(opener)
+        };
+        opener(event).filter(|(opener, _)| is_wanted(opener))
+    }
+
+    /// An opener came: the newest runs the window, one that an ad opened as long as that lasts.
+    pub(super) fn opened(&mut self, (opener, by_ad): (WindowOpener, bool), at: Timestamp) {
+        let account = self.account(at);
+        let (span_ms, ad_ms) = (span_ms(account), account.ad_window_ms);
+        if by_ad {
+            let ad_until = &mut self.state.more.ad_until;
+            *ad_until = (*ad_until).max(Some(at.plus_ms(ad_ms)));
+        }
+        let newest = self.state.window.is_none_or(|window| at > window.opened_at);
+        let plain = if newest { Some((at, at.plus_ms(span_ms), opener)) } else { None };
+        self.run_window(plain);
+    }
+
+    /// The window as the newest opener and the ad make it, whichever came first.
+    fn run_window(&mut self, newest: Option<(Timestamp, Timestamp, WindowOpener)>) {
+        let before = self.state.window;
+        let Some((opened_at, until)) = newest
+            .map(|(at, until, _)| (at, until))
+            .or_else(|| before.map(|window| (window.opened_at, window.expires_at)))
+        else {
+            return;
+        };
+        let expires_at = self.state.more.ad_until.map_or(until, |ad_until| ad_until.max(until));
+        if newest.is_none() && before.is_some_and(|window| window.expires_at == expires_at) {
             return;
         }
-        let span_ms = self.window_ms(occurred_at);
-        let expires_at = occurred_at.plus_ms(span_ms);
+        self.state.more.opened_by = match newest {
+            Some((_, until, opener)) if expires_at == until => Some(opener.into()),
+            Some(_) | None => Some(WindowReason::Ad),
+        };
+        let span_ms = expires_at.since_ms(opened_at);
         self.state.window = Some(Window {
-            opened_at: occurred_at,
+            opened_at,
             expires_at,
             expiring_at: Some(expires_at.minus_ms(DAY_MS.min(span_ms / 4))),
             expired: false,
@@ -70,13 +189,14 @@ impl Turn<'_> {
     pub(super) fn window_expiring(&mut self, at: Timestamp) {
         let Some(window) = &mut self.state.window else { return };
         window.expiring_at = None;
-        let expires_at = window.expires_at;
+        let (expires_at, opened_by) = (window.expires_at, self.state.more.opened_by);
         let live = self.state.conversation.as_ref().is_some_and(|c| match c.phase {
             Phase::Live(_) | Phase::Waiting => true,
             Phase::Closed { .. } => false,
         });
         if live {
-            self.tell(Initiator::System, at, FactBody::ReplyWindowExpiring { expires_at });
+            let body = FactBody::ReplyWindowExpiring { expires_at, opened_by };
+            self.tell(Initiator::System, at, body);
         }
     }
 
@@ -84,8 +204,8 @@ impl Turn<'_> {
     pub(super) fn window_expired(&mut self, at: Timestamp) {
         let Some(window) = &mut self.state.window else { return };
         window.expired = true;
-        let expires_at = window.expires_at;
-        self.tell(Initiator::System, at, FactBody::ReplyWindowExpired { expires_at });
+        let (expires_at, opened_by) = (window.expires_at, self.state.more.opened_by);
+        self.tell(Initiator::System, at, FactBody::ReplyWindowExpired { expires_at, opened_by });
     }
 
     /// A story came: told at once when its day is over already, else watched.

@@ -24,6 +24,8 @@ const fn elsewhere(wish: &DeskWish) -> Option<Refusal> {
         | DeskWish::AddTopic { .. }
         | DeskWish::RemoveTopic { .. }
         | DeskWish::AddNote { .. }
+        | DeskWish::Transfer { .. }
+        | DeskWish::EditDetails { .. }
         | DeskWish::Merge { .. } => Some(Refusal::CustomerMerged),
         DeskWish::Like { .. }
         | DeskWish::Unlike { .. }
@@ -49,9 +51,11 @@ impl Turn<'_> {
             return Ok(Exit::Emitted);
         }
         let refusal = match &command.wish {
-            DeskWish::Reply { client_message_id, text, image_urls, automatic } => {
-                let automatic = *automatic;
-                self.reply(command, Draft { client_message_id, text, image_urls, automatic })?
+            DeskWish::Reply { client_message_id, text, image_urls, automatic, declared_bytes } => {
+                let (automatic, declared_bytes) = (*automatic, *declared_bytes);
+                let draft =
+                    Draft { client_message_id, text, image_urls, automatic, declared_bytes };
+                self.reply(command, draft)?
             }
             DeskWish::Like { mid } => self.heart(command, mid, true)?,
             DeskWish::Unlike { mid } => self.heart(command, mid, false)?,
@@ -61,6 +65,10 @@ impl Turn<'_> {
             DeskWish::AddTopic { topic } => self.add_topic(command, topic).err(),
             DeskWish::RemoveTopic { topic } => self.remove_topic(command, topic).err(),
             DeskWish::AddNote { text } => self.add_note(command, text).err(),
+            DeskWish::Transfer { inbox_id, to_agent_id } => {
+                self.transfer(command, (inbox_id, to_agent_id.as_ref())).err()
+            }
+            DeskWish::EditDetails { edits } => self.edit_details(command, edits).err(),
             DeskWish::StoryGone { mid } => self.story_gone(mid).err(),
             DeskWish::Merge { into, confirmed } => self.merge(command, (into, *confirmed))?,
             DeskWish::Unmerge => match self.unmerge(command)? {

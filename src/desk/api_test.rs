@@ -269,6 +269,8 @@ async fn the_document_lists_every_address_and_names_no_shape_it_does_not_have() 
     let contract = [
         ("get", "/v1/conversations"),
         ("get", "/v1/conversations/{id}"),
+        ("get", "/v1/conversations/{id}/items"),
+        ("post", "/v1/conversations/{id}/transfer"),
         ("post", "/v1/conversations/{id}/replies"),
         ("post", "/v1/conversations/{id}/likes"),
         ("delete", "/v1/conversations/{id}/likes/{mid}"),
@@ -297,7 +299,9 @@ async fn the_document_lists_every_address_and_names_no_shape_it_does_not_have() 
         ("post", "/v1/offers/{offer_id}/accept"),
         ("post", "/v1/offers/{offer_id}/decline"),
         ("get", "/v1/commands/{id}"),
+        ("get", "/v1/customers"),
         ("get", "/v1/customers/{id}"),
+        ("patch", "/v1/customers/{id}"),
         ("post", "/v1/customers/{id}/merge"),
         ("post", "/v1/customers/{id}/unmerge"),
         ("post", "/v1/customers/{id}/erase"),
@@ -328,9 +332,12 @@ async fn the_document_lists_every_address_and_names_no_shape_it_does_not_have() 
 #[tokio::test]
 async fn the_console_is_served_without_a_token_under_a_strict_policy() {
     let world = World::new(Behind::Stage).await;
-    for (path, media_type) in
-        [("/", "text/html"), ("/console.js", "text/javascript"), ("/console.css", "text/css")]
-    {
+    for (path, media_type) in [
+        ("/", "text/html"),
+        ("/console.js", "text/javascript"),
+        ("/counter.js", "text/javascript"),
+        ("/console.css", "text/css"),
+    ] {
         let answer = world.client.get(format!("{}{path}", world.base)).send().await.unwrap();
         assert_eq!(answer.status().as_u16(), 200, "{path}");
         let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();

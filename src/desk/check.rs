@@ -13,8 +13,11 @@ const IMAGES_MAX: usize = 10;
 /// Bytes of an image's address.
 const URL_BYTES_MAX: usize = 2_048;
 
+/// Bytes of a reply's images together.
+const ATTACHMENT_BYTES_MAX: u64 = 5 * 1024 * 1024;
+
 /// Why a reply can never be sent; `None` where nothing speaks against it yet.
-pub(super) fn reply(text: &str, image_urls: &[String]) -> Option<Refusal> {
+pub(super) fn reply(text: &str, image_urls: &[String], declared_bytes: u64) -> Option<Refusal> {
     if text.trim().is_empty() && image_urls.is_empty() {
         Some(Refusal::EmptyMessage)
     } else if text.chars().count() > TEXT_CHARS_MAX {
@@ -25,6 +28,8 @@ pub(super) fn reply(text: &str, image_urls: &[String]) -> Option<Refusal> {
         Some(Refusal::TooManyAttachments)
     } else if !image_urls.iter().all(|url| is_https(url)) {
         Some(Refusal::AttachmentTypeNotSupported)
+    } else if declared_bytes > ATTACHMENT_BYTES_MAX {
+        Some(Refusal::AttachmentsTooLarge)
     } else {
         None
     }
@@ -58,7 +63,7 @@ mod tests {
 
         #[track_caller]
         fn check(text: &str, expected: Option<Refusal>) {
-            assert_eq!(reply(text, &[]), expected, "R-133, R-135");
+            assert_eq!(reply(text, &[], 0), expected, "R-133, R-135");
         }
     }
 
@@ -72,10 +77,14 @@ mod tests {
             check(&[IMAGE, odd], Some(Refusal::AttachmentTypeNotSupported));
         }
 
+        let one = [IMAGE.to_owned()];
+        assert_eq!(reply("", &one, 5_242_880), None, "R-138");
+        assert_eq!(reply("", &one, 5_242_881), Some(Refusal::AttachmentsTooLarge));
+
         #[track_caller]
         fn check(urls: &[&str], expected: Option<Refusal>) {
             let urls: Vec<String> = urls.iter().map(|url| (*url).to_owned()).collect();
-            assert_eq!(reply("", &urls), expected, "R-136, R-138");
+            assert_eq!(reply("", &urls, 0), expected, "R-136, R-138");
         }
     }
 }

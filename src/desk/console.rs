@@ -1,4 +1,4 @@
-//! The console page: three files built into the program, served as they are, with a policy that runs nothing else.
+//! The console page: four files built into the program, served as they are, with a policy that runs nothing else.
 
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use crate::desk::Desk;
 
 const PAGE: &str = include_str!("../../console/index.html");
 const SCRIPT: &str = include_str!("../../console/console.js");
+const COUNTER: &str = include_str!("../../console/counter.js");
 const STYLE: &str = include_str!("../../console/console.css");
 
 /// Scripts, styles and calls of this desk alone; no inline code, no frames, no forms elsewhere.
@@ -22,6 +23,7 @@ pub(super) fn pages() -> Router<Arc<Desk>> {
     Router::new()
         .route("/", get(async || file("text/html; charset=utf-8", PAGE)))
         .route("/console.js", get(async || file("text/javascript; charset=utf-8", SCRIPT)))
+        .route("/counter.js", get(async || file("text/javascript; charset=utf-8", COUNTER)))
         .route("/console.css", get(async || file("text/css; charset=utf-8", STYLE)))
 }
 

@@ -10,13 +10,13 @@ use crate::desk::extract::{Asked, Body, Envelope, Ids, id};
 use crate::desk::issue::{self, Target};
 use crate::desk::wire::{
     ActBody, ActQuery, Asking, CloseBody, ConversationList, ListQuery, MessageBody, NoteBody,
-    PriorityBody, ReplyBody, TopicBody,
+    PriorityBody, ReplyBody, TopicBody, TransferBody,
 };
 use crate::desk::{Caller, Desk, Error, check};
 use crate::domain::command::{AgentWish, DeskWish, Refusal};
 use crate::domain::id::{AgentId, ClientMessageId, CommandId, ConversationId, MessageId};
 use crate::domain::time::Timestamp;
-use crate::project::{ConversationDetail, Cursor, Filter, Place};
+use crate::project::{ConversationDetail, Cursor, Filter, OutwardItems, Place, outward_items};
 
 /// Conversations in one answer, unless asked otherwise.
 const LIMIT: usize = 50;
@@ -71,7 +71,11 @@ pub(super) async fn reply(
 ) -> Answer {
     let (text_id, words) = (text, body.text.unwrap_or_default());
     let wish = Wish::new(&desk, &caller, &text_id, body.agent_id)?;
-    if let Some(refusal) = check::reply(&words, &body.image_urls) {
+    let sizes = body.attachments.iter().map(|image| image.bytes);
+    let declared_bytes = sizes.fold(0, u64::saturating_add);
+    let mut image_urls = body.image_urls;
+    image_urls.extend(body.attachments.into_iter().map(|image| image.url));
+    if let Some(refusal) = check::reply(&words, &image_urls, declared_bytes) {
         return Err(Error::Refused(refusal));
     }
     let command_id = wish.command_id(&envelope, "reply", "")?;
@@ -82,10 +86,37 @@ pub(super) async fn reply(
     let reply = DeskWish::Reply {
         client_message_id,
         text: words,
-        image_urls: body.image_urls,
+        image_urls,
         automatic: false,
+        declared_bytes,
     };
     wish.issue(&desk, &envelope, reply, command_id).await
+}
+
+/// The items alone, outwardly.
+pub(super) async fn items(
+    State(desk): State<Arc<Desk>>,
+    caller: Caller,
+    Ids(text): Ids<String>,
+) -> Result<Json<OutwardItems>, Error> {
+    let (conversation_id, place) = find(&desk, &caller, &text)?;
+    let look = desk.look(&place.company_id);
+    let detail = desk.views.conversation(&conversation_id, look).ok_or(NOT_FOUND)?;
+    Ok(Json(outward_items(&detail, &desk.views.reads(&conversation_id))))
+}
+
+pub(super) async fn transfer(
+    State(desk): State<Arc<Desk>>,
+    caller: Caller,
+    Ids(text): Ids<String>,
+    envelope: Envelope,
+    Body(body): Body<TransferBody>,
+) -> Answer {
+    let wish = Wish::new(&desk, &caller, &text, body.agent_id)?;
+    let to = body.to_agent_id.as_ref().map_or("", AgentId::as_str);
+    let about = [body.inbox_id.as_str(), " ", to].concat();
+    let transfer = DeskWish::Transfer { inbox_id: body.inbox_id, to_agent_id: body.to_agent_id };
+    wish.ask(&desk, &envelope, transfer, &about).await
 }
 
 pub(super) async fn like(

@@ -8,14 +8,15 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
+use serde_json::{Map, Value};
 
-use crate::desk::extract::{Body, Envelope, Ids, id};
+use crate::desk::extract::{Asked, Body, Envelope, Ids, id};
 use crate::desk::issue::{self, Target};
-use crate::desk::wire::{ActBody, MergeBody};
-use crate::desk::{Caller, Desk, Error};
+use crate::desk::wire::{ActBody, Asking, CustomerList, HandleQuery, MergeBody};
+use crate::desk::{Caller, Desk, Error, details};
 use crate::domain::command::{DeskWish, Refusal};
 use crate::domain::derive;
-use crate::domain::id::{AgentId, ConversationId, CustomerId};
+use crate::domain::id::{AgentId, CompanyId, ConversationId, CustomerId};
 use crate::domain::thread::Thread;
 use crate::project::CustomerPlace;
 
@@ -33,8 +34,43 @@ pub(super) async fn one(
     if let Some(moved_to) = place.moved_to {
         return Ok(Redirect::temporary(&format!("/v1/customers/{moved_to}")).into_response());
     }
-    let found = desk.views.customer(&customer_id).ok_or(Error::CustomerNotFound)?;
+    let company = company_of(&desk, &place);
+    let mut found = desk.views.customer(&customer_id).ok_or(Error::CustomerNotFound)?;
+    // Another company's customer is nobody to merge with, whoever asks.
+    found.merge_suggestions.retain(|other| {
+        let place = desk.views.customer_place(&other.customer_id);
+        place.is_some_and(|place| company_of(&desk, &place) == company)
+    });
     Ok(Json(found).into_response())
+}
+
+/// Whoever has a number, an address or an id: the same profile, whatever the channel they come by.
+pub(super) async fn list(
+    State(desk): State<Arc<Desk>>,
+    caller: Caller,
+    Asked(query): Asked<HandleQuery>,
+) -> Result<Json<CustomerList>, Error> {
+    let handle = details::handle(query).ok_or(Error::InvalidQuery(HandleQuery::TAKES))?;
+    let found = desk.views.customers_with(&handle).into_iter();
+    let seen = found.filter(|customer| find(&desk, &caller, customer.as_str()).is_ok());
+    let customers = seen.filter_map(|customer| desk.views.customer(&customer)).collect();
+    Ok(Json(CustomerList { customers }))
+}
+
+/// Notes what a customer told of themselves.
+pub(super) async fn edit(
+    State(desk): State<Arc<Desk>>,
+    caller: Caller,
+    Ids(text): Ids<String>,
+    envelope: Envelope,
+    Body(fields): Body<Map<String, Value>>,
+) -> Answer {
+    let (named, edits) = details::edits(fields)?;
+    let agent_id = caller.acting_for(named)?;
+    let (_, place) = find(&desk, &caller, &text)?;
+    let detail = serde_json::to_string(&edits).map_err(|_unlikely| Error::Internal)?;
+    let about = (place.thread, place.conversation_id);
+    ask(&desk, &envelope, about, agent_id, (DeskWish::EditDetails { edits }, &detail)).await
 }
 
 pub(super) async fn merge(
@@ -116,10 +152,13 @@ async fn ask(
 fn find(desk: &Desk, caller: &Caller, text: &str) -> Result<(CustomerId, CustomerPlace), Error> {
     let customer_id = id(text, CustomerId::parse)?;
     let place = desk.views.customer_place(&customer_id).ok_or(Error::CustomerNotFound)?;
-    let company = place.company_id.clone().unwrap_or_else(|| {
+    let is_seen = caller.company().is_none_or(|own| *own == company_of(desk, &place));
+    if is_seen { Ok((customer_id, place)) } else { Err(Error::CustomerNotFound) }
+}
+
+fn company_of(desk: &Desk, place: &CustomerPlace) -> CompanyId {
+    place.company_id.clone().unwrap_or_else(|| {
         let settings = desk.settings.load();
         settings.account_at(&place.thread.account_id, desk.clock.now()).company_id.clone()
-    });
-    let is_seen = caller.company().is_none_or(|own| *own == company);
-    if is_seen { Ok((customer_id, place)) } else { Err(Error::CustomerNotFound) }
+    })
 }

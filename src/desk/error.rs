@@ -223,6 +223,8 @@ const fn refusal_status(refusal: Refusal) -> StatusCode {
         | Refusal::EmptyMessage
         | Refusal::TooManyAttachments
         | Refusal::VideoNotSupported
+        | Refusal::AttachmentsTooLarge
+        | Refusal::FieldReadOnly
         | Refusal::AttachmentTypeNotSupported => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::CannotInitiate
@@ -272,6 +274,8 @@ const fn advice(refusal: Refusal) -> &'static str {
         Refusal::TextTooManyBytes => "shorten the text to 1000 bytes",
         Refusal::EmptyMessage => "write something, or add an image",
         Refusal::TooManyAttachments => "send ten images at most",
+        Refusal::AttachmentsTooLarge => "send images of 5 MB (5242880 bytes) together at most",
+        Refusal::FieldReadOnly => "this came from Instagram and stays as it is; leave it out",
         Refusal::AttachmentTypeNotSupported => "send JPEG, PNG or GIF images by https addresses",
         Refusal::VideoNotSupported => "Instagram takes images only; send a link instead",
         Refusal::Overloaded => "too much waits already; try again later",

@@ -29,6 +29,7 @@ mod issue;
 mod conversations;
 mod agents;
 mod customers;
+mod details;
 mod settings;
 mod live;
 mod console;
@@ -45,6 +46,8 @@ mod settings_test;
 mod customers_test;
 #[cfg(test)]
 mod agents_test;
+#[cfg(test)]
+mod details_test;
 
 use std::fmt;
 use std::sync::Arc;

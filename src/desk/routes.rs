@@ -5,21 +5,21 @@ use std::sync::Arc;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, get, post, put};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use axum::{Json, Router, middleware};
 use utoipa::openapi::HttpMethod;
 
 use crate::desk::openapi::{self, Shape};
 use crate::desk::wire::{
     AccountSettingsBody, ActBody, AgentList, AvailabilityBody, AwayBody, CloseBody, CommandAnswer,
-    CompanySettingsBody, ConversationList, FocusBody, InboxesBody, MergeBody, MessageBody,
-    NoteBody, NothingBody, OfferList, PriorityBody, ReplyBody, SettingsAnswer, SettingsPageBody,
-    TopicBody,
+    CompanySettingsBody, ConversationList, CustomerList, DetailsBody, FocusBody, InboxesBody,
+    MergeBody, MessageBody, NoteBody, NothingBody, OfferList, PriorityBody, ReplyBody,
+    SettingsAnswer, SettingsPageBody, TopicBody, TransferBody,
 };
 use crate::desk::{Caller, Desk, Error, agents, console, conversations, customers, live, settings};
 use crate::domain::routing::AgentSnapshot;
 use crate::domain::settings::{AccountSettings, CompanySettings};
-use crate::project::{ConversationDetail, CustomerDetail};
+use crate::project::{ConversationDetail, CustomerDetail, OutwardItems};
 
 /// Bytes of a body.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -55,6 +55,11 @@ pub(super) enum Answer {
 const ACT: &[(&str, &str)] = &[("agent_id", "For whom an administrator acts.")];
 const COMPANY: &[(&str, &str)] =
     &[("company_id", "Whose agent, for an administrator; left out: where the agent is known.")];
+const HANDLE: &[(&str, &str)] = &[
+    ("phone", "With country code, however it is written."),
+    ("email", "However it is written."),
+    ("external_id", "The id in the shop's own books."),
+];
 const LIST: &[(&str, &str)] = &[
     ("status", "`new`, `open`, `waiting` or `closed`."),
     ("agent_id", "In whose hands."),
@@ -72,6 +77,10 @@ impl Route {
     fn command(path: &'static str, summary: &'static str, body: Shape, on: Handler) -> Self {
         let (method, answer) = (HttpMethod::Post, Answer::Command);
         Self { method, path, summary, query: &[], body: Some(body), answer, handler: on }
+    }
+
+    fn change(path: &'static str, summary: &'static str, body: Shape, on: Handler) -> Self {
+        Self { method: HttpMethod::Patch, ..Self::command(path, summary, body, on) }
     }
 
     fn set(path: &'static str, summary: &'static str, body: Shape, on: (Shape, Handler)) -> Self {
@@ -109,6 +118,18 @@ fn about_conversations() -> Vec<Route> {
     vec![
         Route::view("/v1/conversations", "List conversations.", list, get(on::list)).asking(LIST),
         Route::view("/v1/conversations/{id}", "One with its timeline.", one, get(on::one)),
+        Route::view(
+            "/v1/conversations/{id}/items",
+            "Its items in the words other desks use.",
+            Shape::of::<OutwardItems>(),
+            get(on::items),
+        ),
+        Route::command(
+            "/v1/conversations/{id}/transfer",
+            "Move it to another inbox: to its queue, or straight to an agent.",
+            Shape::of::<TransferBody>(),
+            post(on::transfer),
+        ),
         Route::command(
             "/v1/conversations/{id}/replies",
             "Say something.",
@@ -255,6 +276,19 @@ fn about_customers() -> Vec<Route> {
     let (act, merge) = (Shape::of::<ActBody>(), Shape::of::<MergeBody>());
     vec![
         Route::view(
+            "/v1/customers",
+            "Who has a phone number, an e-mail address or an id.",
+            Shape::of::<CustomerList>(),
+            get(on::list),
+        )
+        .asking(HANDLE),
+        Route::change(
+            "/v1/customers/{id}",
+            "Note what they told of themselves.",
+            Shape::of::<DetailsBody>(),
+            patch(on::edit),
+        ),
+        Route::view(
             "/v1/customers/{id}",
             "One with their conversations; one merged into another redirects there.",
             Shape::of::<CustomerDetail>(),
@@ -333,7 +367,7 @@ fn about_the_desk() -> Vec<Route> {
 
 /// The desk's API and console over `desk`, with their own fallbacks and headers.
 ///
-/// Serves `/`, `/console.js`, `/console.css` and everything under `/v1/`.
+/// Serves `/`, `/console.js`, `/counter.js`, `/console.css` and everything under `/v1/`.
 pub fn router(desk: Arc<Desk>) -> Router {
     let routes = table().into_iter();
     let router =

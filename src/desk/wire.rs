@@ -1,5 +1,7 @@
 //! The bodies and queries the API takes, and the answers that are not views. Pure.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -12,7 +14,7 @@ use crate::domain::id::{
 use crate::domain::routing::AgentSnapshot;
 use crate::domain::settings::{AccountSettings, CompanySettings, Version};
 use crate::domain::time::Timestamp;
-use crate::project::OfferView;
+use crate::project::{CustomerDetail, OfferView};
 
 /// Something to say.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -24,12 +26,90 @@ pub(super) struct ReplyBody {
     /// Public https addresses of JPEG, PNG or GIF images.
     #[serde(default)]
     pub(super) image_urls: Vec<String>,
+    /// The same with their sizes, where whoever sends them knows them; they come after `image_urls`.
+    #[serde(default)]
+    pub(super) attachments: Vec<AttachmentBody>,
     /// The same twice sends once; left out, the command's id stands for it.
     #[serde(default)]
     pub(super) client_message_id: Option<ClientMessageId>,
     /// For whom an administrator acts.
     #[serde(default)]
     pub(super) agent_id: Option<AgentId>,
+}
+
+/// An image to send.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AttachmentBody {
+    /// Its public https address.
+    pub(super) url: String,
+    /// Its size; all together at most 5242880.
+    #[serde(default)]
+    pub(super) bytes: u64,
+}
+
+/// Where a conversation goes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TransferBody {
+    /// The inbox.
+    pub(super) inbox_id: InboxId,
+    /// Straight to this agent; left out, it is queued there.
+    #[serde(default)]
+    pub(super) to_agent_id: Option<AgentId>,
+    /// For whom an administrator acts.
+    #[serde(default)]
+    pub(super) agent_id: Option<AgentId>,
+}
+
+/// What a customer told of themselves; what is left out stays, `null` takes it away. What came from Instagram is read-only.
+#[derive(Debug, Default, JsonSchema)]
+#[expect(dead_code, reason = "for the document: read field by field, to tell `null` from nothing")]
+pub(super) struct DetailsBody {
+    /// With country code.
+    #[serde(default)]
+    phone: Option<String>,
+    /// Somebody made sure that the number is theirs.
+    #[serde(default)]
+    phone_verified: Option<bool>,
+    /// An e-mail address.
+    #[serde(default)]
+    email: Option<String>,
+    /// Somebody made sure that the address is theirs.
+    #[serde(default)]
+    email_verified: Option<bool>,
+    /// As the customer gave it; it names nobody.
+    #[serde(default)]
+    username: Option<String>,
+    /// The customer's id in the shop's own books.
+    #[serde(default)]
+    external_id: Option<String>,
+    /// Whatever else, by name; at most 32.
+    #[serde(default)]
+    named: BTreeMap<String, Option<String>>,
+    /// For whom an administrator acts.
+    #[serde(default)]
+    agent_id: Option<AgentId>,
+}
+
+/// By what to find a customer.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HandleQuery {
+    pub(super) phone: Option<String>,
+    pub(super) email: Option<String>,
+    pub(super) external_id: Option<String>,
+}
+
+impl Asking for HandleQuery {
+    const TAKES: &'static str = "one of phone (with country code), email, external_id";
+}
+
+/// Customers found.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct CustomerList {
+    /// Each with their conversations; one, where everybody's number is their own.
+    pub(super) customers: Vec<CustomerDetail>,
 }
 
 /// A message meant.

@@ -6,6 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::details::DetailEdit;
 use crate::domain::event::Event;
 use crate::domain::id::{
     AgentId, ClientMessageId, CommandId, CompanyId, ConversationId, InboxId, MessageId, OfferId,
@@ -50,6 +51,9 @@ pub enum DeskWish {
         /// Written by a rule, not by a person.
         #[serde(default)]
         automatic: bool,
+        /// Bytes of the images together, as far as whoever sends them said so.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        declared_bytes: u64,
     },
     /// Put a heart on what the person wrote.
     Like {
@@ -89,6 +93,19 @@ pub enum DeskWish {
         /// What it says.
         text: String,
     },
+    /// Move the conversation to another inbox, to its queue or straight to an agent.
+    Transfer {
+        /// Where it goes.
+        inbox_id: InboxId,
+        /// To whom; left out, it is queued there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to_agent_id: Option<AgentId>,
+    },
+    /// Note what the customer told of themselves.
+    EditDetails {
+        /// What changes, in order.
+        edits: Vec<DetailEdit>,
+    },
     /// Somebody looked at a story, and it is gone.
     StoryGone {
         /// The message that shows it.
@@ -108,6 +125,11 @@ pub enum DeskWish {
     Erase,
     /// From one thread to another, never from the desk: see ADR 0006.
     Note(ThreadNote),
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
+const fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 /// What one thread says to another; written by the conversation stage alone.
@@ -132,6 +154,9 @@ pub enum ThreadNote {
     Gone {
         /// The command to be answered.
         answer: CommandId,
+        /// Who waits for an answer, if they do.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        waiting: Option<Box<GuestContact>>,
     },
     /// What the person of this thread wrote is erased.
     Forget {
@@ -200,6 +225,8 @@ impl DeskWish {
             Self::AddTopic { .. } => "add_topic",
             Self::RemoveTopic { .. } => "remove_topic",
             Self::AddNote { .. } => "add_note",
+            Self::Transfer { .. } => "transfer",
+            Self::EditDetails { .. } => "edit_details",
             Self::StoryGone { .. } => "story_gone",
             Self::Merge { .. } => "merge",
             Self::Unmerge => "unmerge",
@@ -388,6 +415,10 @@ pub enum Refusal {
     EmptyMessage,
     /// more than ten attachments.
     TooManyAttachments,
+    /// together more than 5 MB.
+    AttachmentsTooLarge,
+    /// it came from Instagram.
+    FieldReadOnly,
     /// not an address of a JPEG, PNG or GIF over https.
     AttachmentTypeNotSupported,
     /// a merge needs the agent's word that they are one person.

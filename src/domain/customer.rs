@@ -1,10 +1,11 @@
-//! Who writes: what Instagram says of a person, and whose profiles are one. Pure. Topic `customers`.
+//! Who writes: what Instagram says of a person, what agents noted, and whose profiles are one. Pure. Topic `customers`.
 //!
-//! The username is not among it: it is never identity, and never stored.
+//! The platform's username is not among it: it is never identity, and never stored.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::details::Details;
 use crate::domain::id::CustomerId;
 use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
@@ -22,6 +23,9 @@ pub enum CustomerRecord {
     /// The customer is another one: items go on there.
     #[serde(rename = "customer.merged")]
     Merged(CustomerMerge),
+    /// What agents noted.
+    #[serde(rename = "customer.details")]
+    Details(CustomerDetails),
 }
 
 /// What a key of the topic stands for.
@@ -31,26 +35,34 @@ pub enum CustomerKey {
     Profile(CustomerId),
     /// A merge, by whose profile goes on elsewhere.
     Merged(CustomerId),
+    /// What is noted of a customer.
+    Details(CustomerId),
 }
 
 /// Behind the customer's id in the key of a merge.
 const MERGED: &str = ":merged";
+/// Behind the customer's id in the key of what is noted.
+const DETAILS: &str = ":details";
 
 impl CustomerKey {
-    /// The key as the record has it: the customer's id, for a merge with `:merged` behind it.
+    /// The key as the record has it: the customer's id, for a merge with `:merged` behind it, for details with `:details`.
     #[must_use]
     pub fn text(&self) -> String {
         match self {
             Self::Profile(id) => id.as_str().to_owned(),
             Self::Merged(id) => [id.as_str(), MERGED].concat(),
+            Self::Details(id) => [id.as_str(), DETAILS].concat(),
         }
     }
 
     /// Reads a key; `None` when it is none of ours.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        match text.strip_suffix(MERGED) {
-            Some(id) => CustomerId::parse(id).ok().map(Self::Merged),
+        if let Some(id) = text.strip_suffix(MERGED) {
+            return CustomerId::parse(id).ok().map(Self::Merged);
+        }
+        match text.strip_suffix(DETAILS) {
+            Some(id) => CustomerId::parse(id).ok().map(Self::Details),
             None => CustomerId::parse(text).ok().map(Self::Profile),
         }
     }
@@ -63,6 +75,7 @@ impl CustomerRecord {
         match self {
             Self::Profile(_) => "customer.profile",
             Self::Merged(_) => "customer.merged",
+            Self::Details(_) => "customer.details",
         }
     }
 
@@ -72,6 +85,7 @@ impl CustomerRecord {
         match self {
             Self::Profile(profile) => CustomerKey::Profile(profile.customer_id.clone()),
             Self::Merged(merge) => CustomerKey::Merged(merge.customer_id.clone()),
+            Self::Details(noted) => CustomerKey::Details(noted.customer_id.clone()),
         }
     }
 }
@@ -90,6 +104,21 @@ pub struct CustomerMerge {
     pub into_customer_id: CustomerId,
     /// Since when.
     pub merged_at: Timestamp,
+}
+
+/// What agents noted of a customer, as it stands; the tombstone of its key: nothing, or it was erased.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CustomerDetails {
+    /// The customer.
+    pub customer_id: CustomerId,
+    /// Their own thread.
+    #[serde(flatten)]
+    pub thread: Thread,
+    /// What is noted.
+    #[serde(flatten)]
+    pub details: Details,
+    /// When that was last changed.
+    pub edited_at: Timestamp,
 }
 
 /// A profile as last fetched. What Instagram did not say is absent.
@@ -157,11 +186,13 @@ mod tests {
     }
 
     #[test]
-    fn a_key_tells_a_profile_from_a_merge() {
+    fn a_key_tells_a_profile_from_a_merge_and_from_details() {
         let id = CustomerId::parse("cu-1").unwrap();
-        for (key, text) in
-            [(CustomerKey::Profile(id.clone()), "cu-1"), (CustomerKey::Merged(id), "cu-1:merged")]
-        {
+        for (key, text) in [
+            (CustomerKey::Profile(id.clone()), "cu-1"),
+            (CustomerKey::Merged(id.clone()), "cu-1:merged"),
+            (CustomerKey::Details(id), "cu-1:details"),
+        ] {
             assert_eq!(key.text(), text);
             assert_eq!(CustomerKey::parse(text), Some(key));
         }

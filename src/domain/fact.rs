@@ -13,6 +13,7 @@ use crate::domain::id::{
 };
 use crate::domain::outbound::FailureCode;
 use crate::domain::routing::{AssignReason, RejectReason, UnassignReason};
+use crate::domain::settings::WindowOpener;
 use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
 
@@ -87,6 +88,12 @@ pub enum FactBody {
     CustomerCreated {
         /// Name shown until the profile is known.
         display_name: String,
+    },
+    /// What is noted of a customer changed; what it says now stands in `customers` alone.
+    #[serde(rename = "customer.updated")]
+    CustomerUpdated {
+        /// Which details, by the names they have in `customers`; free ones are `named`.
+        fields: Vec<String>,
     },
     /// A thread's items go on in another customer's conversation.
     #[serde(rename = "customer.merged")]
@@ -195,6 +202,25 @@ pub enum FactBody {
         #[serde(default)]
         reason: UnassignReason,
     },
+    /// Moved to another inbox; the fact's own inbox and assignee are those it left.
+    #[serde(rename = "contact.transferred")]
+    ContactTransferred {
+        /// To a queue or straight to an agent.
+        transfer: TransferKind,
+        /// Who moved it.
+        reason: TransferReason,
+        /// Where it went.
+        to_inbox_id: InboxId,
+        /// To whom.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to_agent_id: Option<AgentId>,
+        /// Answer due before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due_at_before: Option<Timestamp>,
+        /// Answer due from now on, by the new inbox.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due_at: Option<Timestamp>,
+    },
     /// The waiting customer got an answer, or needs none.
     #[serde(rename = "contact.fulfilled")]
     ContactFulfilled {
@@ -205,6 +231,12 @@ pub enum FactBody {
         /// When it was due.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         due_at: Option<Timestamp>,
+        /// When it was due before it came into this inbox.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due_at_before: Option<Timestamp>,
+        /// How much of the wait fell into business hours, where the inbox has such.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        business_ms: Option<u64>,
     },
     /// A contact ended.
     #[serde(rename = "contact.ended")]
@@ -213,6 +245,9 @@ pub enum FactBody {
         reason: EndReason,
         /// Whether a human answered in it.
         status: EndStatus,
+        /// How much of it fell into business hours, where the inbox has such.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        business_ms: Option<u64>,
     },
     /// The person wrote.
     #[serde(rename = "message.received")]
@@ -344,23 +379,32 @@ pub enum FactBody {
         /// Answer due.
         due_at: Timestamp,
     },
-    /// The due date passed unanswered.
+    /// The due date passed unanswered, or passed by a further step.
     #[serde(rename = "sla.breached")]
     SlaBreached {
         /// It was due then.
         due_at: Timestamp,
+        /// By how much it has passed, at a step of `sla_overdue_steps_ms`; absent at the breach itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by_ms: Option<u64>,
     },
     /// Soon nothing can be answered any more.
     #[serde(rename = "reply_window.expiring")]
     ReplyWindowExpiring {
         /// Last moment for a reply.
         expires_at: Timestamp,
+        /// What opened it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        opened_by: Option<WindowReason>,
     },
     /// Nothing can be answered any more.
     #[serde(rename = "reply_window.expired")]
     ReplyWindowExpired {
         /// Last moment for a reply; it has passed.
         expires_at: Timestamp,
+        /// What opened it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        opened_by: Option<WindowReason>,
     },
     /// A topic was added.
     #[serde(rename = "topic.added")]
@@ -388,6 +432,7 @@ impl FactBody {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::CustomerCreated { .. } => "customer.created",
+            Self::CustomerUpdated { .. } => "customer.updated",
             Self::CustomerMerged { .. } => "customer.merged",
             Self::CustomerUnmerged { .. } => "customer.unmerged",
             Self::CustomerDeleted { .. } => "customer.deleted",
@@ -402,6 +447,7 @@ impl FactBody {
             Self::ContactRescinded { .. } => "contact.rescinded",
             Self::ContactAssigned { .. } => "contact.assigned",
             Self::ContactUnassigned { .. } => "contact.unassigned",
+            Self::ContactTransferred { .. } => "contact.transferred",
             Self::ContactFulfilled { .. } => "contact.fulfilled",
             Self::ContactEnded { .. } => "contact.ended",
             Self::MessageReceived(_) => "message.received",
@@ -471,9 +517,54 @@ pub struct Item {
     /// The folder of the person's inbox it lies in, as the platform names it; absent: unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_folder: Option<String>,
-    /// The thread it came on, where that one is merged into the fact's; it returns there by an unmerge.
+    /// The thread it came on or goes to, where that one is merged into the fact's; it returns there by an unmerge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Thread>,
+}
+
+/// How a contact was moved. Source: desk rule R-155.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum TransferKind {
+    /// Into the queue of the new inbox.
+    Cold,
+    /// Straight to an agent.
+    Warm,
+}
+
+/// Who moved a contact. Source: desk rule R-155.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum TransferReason {
+    /// Somebody, by hand.
+    Manual,
+}
+
+/// What keeps a reply window open. Source: desk rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WindowReason {
+    /// A message.
+    Message,
+    /// An answer to a story.
+    StoryReply,
+    /// A mention in a story.
+    StoryMention,
+    /// A button.
+    Postback,
+    /// An ad brought the person here, and that window is the longer one.
+    Ad,
+}
+
+impl From<WindowOpener> for WindowReason {
+    fn from(opener: WindowOpener) -> Self {
+        match opener {
+            WindowOpener::Message => Self::Message,
+            WindowOpener::StoryReply => Self::StoryReply,
+            WindowOpener::StoryMention => Self::StoryMention,
+            WindowOpener::Postback => Self::Postback,
+        }
+    }
 }
 
 /// How a contact was fulfilled. Source: desk rule R-155.
@@ -559,9 +650,15 @@ pub struct ConversationSnapshot {
     /// Answer due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
+    /// Answer due before it came into this inbox.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at_before: Option<Timestamp>,
     /// Last moment for a reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_window_expires_at: Option<Timestamp>,
+    /// What opened the reply window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_window_opened_by: Option<WindowReason>,
     /// Newest inbound item, shortened.
     pub preview: String,
     /// Its topics.

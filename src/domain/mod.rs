@@ -9,6 +9,8 @@ mod flat;
 pub mod command;
 pub mod routing;
 pub mod outbound;
+pub mod details;
+pub mod hours;
 pub mod customer;
 pub mod fact;
 pub mod settings;

@@ -4,17 +4,22 @@
 //! Here are the values; `range` says what they may be, `history` when each counts, `record` how the log carries them.
 
 mod history;
+mod inbox;
 mod range;
 mod record;
 mod table;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::hours::BusinessHours;
 use crate::domain::id::{CompanyId, InboxId};
 use crate::domain::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 
 pub use history::{History, TooMany, Version};
+pub use inbox::InboxSettings;
 pub use range::OutOfRange;
 pub use record::SettingsRecord;
 pub use table::SettingsTable;
@@ -41,6 +46,10 @@ pub struct AccountSettings {
     pub story_mentions: StoryMentions,
     /// How long after the person last wrote a reply is allowed; at most 7 d.
     pub reply_window_ms: u64,
+    /// What opens the reply window.
+    pub window_openers: BTreeSet<WindowOpener>,
+    /// How long a window lasts that an ad opened, where that is longer; at most 7 d.
+    pub ad_window_ms: u64,
     /// Replies after 24 h carry the human-agent tag; off: the window is 24 h.
     pub human_agent: bool,
     /// Messages allowed in any 300 s; at most 200.
@@ -61,6 +70,38 @@ pub enum StoryMentions {
     Ignore,
 }
 
+/// What can open the reply window. Source: desk rule R-85.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum WindowOpener {
+    /// A message.
+    Message,
+    /// An answer to a story.
+    StoryReply,
+    /// A mention in a story.
+    StoryMention,
+    /// A button.
+    Postback,
+}
+
+impl WindowOpener {
+    /// Every opener.
+    pub const ALL: [Self; 4] =
+        [Self::Message, Self::StoryReply, Self::StoryMention, Self::Postback];
+}
+
+/// From which answer the auto-end counts. Source: desk rule R-40.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AutoEndBase {
+    /// From the newest.
+    LastOutbound,
+    /// From the first since the customer wrote.
+    FirstOutboundSinceInbound,
+}
+
 /// What is chosen for one company.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -71,6 +112,12 @@ pub struct CompanySettings {
     pub inbox_sla_ms: u64,
     /// `sla.due_soon` this share of the target before the due date, in thousandths.
     pub sla_due_soon_permille: u32,
+    /// After the due date, `sla.breached` is said again this long behind it, each once, shortest first.
+    pub sla_overdue_steps_ms: Vec<u64>,
+    /// What inboxes have of their own; of one that is not here the company's counts.
+    pub inboxes: BTreeMap<InboxId, InboxSettings>,
+    /// When the desk is open, for reports; no due date goes by it.
+    pub business_hours: Option<BusinessHours>,
     /// Reactions of customers are shown.
     pub show_customer_reactions: bool,
     /// Conversations routed to an agent by themselves.
@@ -85,6 +132,8 @@ pub struct CompanySettings {
     pub routing_delay_ms: u64,
     /// Within it a customer returns to the same agent, and after it a contact ends by itself.
     pub same_agent_limit_ms: u64,
+    /// From which answer that is counted.
+    pub auto_end_base: AutoEndBase,
     /// New contacts are offered; off: assigned straight.
     pub inbound_assignment: bool,
     /// The banner shows a preview.
@@ -130,6 +179,8 @@ impl Default for AccountSettings {
             echo_hold_ms: 10 * SECOND_MS,
             story_mentions: StoryMentions::CreateConversation,
             reply_window_ms: 7 * DAY_MS,
+            window_openers: BTreeSet::from(WindowOpener::ALL),
+            ad_window_ms: DAY_MS,
             human_agent: true,
             send_rate: 200,
             unknown_after_ms: MINUTE_MS,
@@ -142,6 +193,9 @@ impl Default for CompanySettings {
         Self {
             inbox_sla_ms: HOUR_MS,
             sla_due_soon_permille: 250,
+            sla_overdue_steps_ms: Vec::new(),
+            inboxes: BTreeMap::new(),
+            business_hours: None,
             show_customer_reactions: true,
             standard_capacity: 3,
             maximum_capacity: 5,
@@ -149,6 +203,7 @@ impl Default for CompanySettings {
             after_reject: AfterReject::PauseUntilNext,
             routing_delay_ms: 15 * SECOND_MS,
             same_agent_limit_ms: 15 * MINUTE_MS,
+            auto_end_base: AutoEndBase::LastOutbound,
             inbound_assignment: true,
             notification_preview: true,
             reopen_window_ms: DAY_MS,

@@ -1,6 +1,6 @@
 //! All views together, and what one record does to them. Pure.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::de::DeserializeOwned;
 
@@ -13,12 +13,14 @@ use crate::domain::fact::{ConversationSnapshot, Fact, FactBody};
 use crate::domain::id::{AgentId, CommandId, CompanyId, ConversationId, CustomerId};
 use crate::domain::routing::AgentSnapshot;
 use crate::domain::thread::Thread;
-use crate::project::fold::{fold, fold_snapshot};
+use crate::project::fold::{fold, fold_snapshot, refer};
 use crate::project::kin::Kin;
+use crate::project::noted::Noted;
 use crate::project::people::People;
-use crate::project::row::ThreadRow;
+use crate::project::row::{ConversationRow, ThreadRow};
 use crate::project::shelf::{Cursor, Filter, Page, Shelves, place_of};
-use crate::project::view::{Change, ChangeKind, CustomerView};
+use crate::project::strays::{self, Strays};
+use crate::project::view::{Change, ChangeKind, CustomerView, HandleKind, MergeSuggestion};
 use crate::topics::Topic;
 
 /// What the views are folded from; read each from its beginning, or from `Views::positions`.
@@ -55,6 +57,9 @@ impl Default for Bounds {
     }
 }
 
+/// Suggestions of one customer.
+const SUGGESTIONS_MAX: usize = 20;
+
 /// A record of ours that does not read as what its topic says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unreadable;
@@ -68,6 +73,8 @@ pub(crate) struct Board {
     shelves: Shelves,
     pub(crate) people: People,
     kin: Kin,
+    pub(crate) noted: Noted,
+    strays: Strays,
     customers: BTreeMap<CustomerId, Thread>,
     agents: BTreeMap<(CompanyId, AgentId), AgentSnapshot>,
     results: BTreeMap<CommandId, CommandResult>,
@@ -85,6 +92,8 @@ impl Board {
             shelves: Shelves::default(),
             people: People::default(),
             kin: Kin::default(),
+            noted: Noted::default(),
+            strays: Strays::default(),
             customers: BTreeMap::new(),
             agents: BTreeMap::new(),
             results: BTreeMap::new(),
@@ -135,13 +144,28 @@ impl Board {
     /// The thread of a customer, whatever of them is known.
     pub(crate) fn thread_of_customer(&self, id: &CustomerId) -> Option<&Thread> {
         let known = self.customers.get(id).or_else(|| self.people.thread_of(id));
-        known.or_else(|| self.kin.thread_of(id))
+        known.or_else(|| self.kin.thread_of(id)).or_else(|| self.noted.thread_of(id))
     }
 
     /// Where a thread's items go on, and that thread with all that were merged into it.
     pub(crate) fn family_of<'a>(&'a self, thread: &'a Thread) -> (&'a Thread, Vec<Thread>) {
         let home = self.kin.home_of(thread);
         (home, self.kin.family(home))
+    }
+
+    /// A conversation's lines where they belong now: what came on a thread that was merged meanwhile returns to it.
+    pub(crate) fn lines_of(&self, thread: &Thread, id: &ConversationId) -> Option<ConversationRow> {
+        let row = self.threads.get(thread)?;
+        let mut own = row.conversations.get(id)?.clone();
+        let home = self.kin.home_of(thread);
+        let is_away = |origin: &Thread| self.kin.home_of(origin) != home;
+        strays::take_away(&mut own, is_away);
+        let holders = self.strays.holders_of(thread).into_iter();
+        let apart = holders.filter(|holder| self.kin.home_of(holder) != home);
+        let rows = apart.filter_map(|holder| self.threads.get(&holder));
+        let strayed = rows.flat_map(|row| strays::strayed(row, thread)).cloned();
+        strays::bring_home(&mut own, strays::belonging(row, id, strayed));
+        Some(own)
     }
 
     /// The conversations of a thread, newest item first.
@@ -157,6 +181,23 @@ impl Board {
         let (home, family) = self.family_of(&snapshot.thread);
         let id = customer_id(home).unwrap_or_else(|_unlikely| snapshot.customer_id.clone());
         self.people.shown(id, &family, &snapshot.display_name)
+    }
+
+    /// Who may be the same person as a family of threads.
+    pub(crate) fn may_be(&self, family: &[Thread]) -> Vec<MergeSuggestion> {
+        let alike = self.noted.alike(family);
+        let mut others: BTreeMap<&Thread, BTreeSet<HandleKind>> = BTreeMap::new();
+        for (thread, kind) in &alike {
+            let home = self.kin.home_of(thread);
+            if !family.contains(home) {
+                others.entry(home).or_default().insert(*kind);
+            }
+        }
+        let suggested = others.into_iter().filter_map(|(home, kinds)| {
+            let both_have = kinds.into_iter().collect();
+            Some(MergeSuggestion { customer_id: customer_id(home).ok()?, both_have })
+        });
+        suggested.take(SUGGESTIONS_MAX).collect()
     }
 
     /// A stretch of at most `limit` conversations after `cursor`.
@@ -185,7 +226,12 @@ impl Board {
             return Ok(Vec::new());
         }
         let entries_max = self.bounds.entries_max;
+        self.strays.learn(fact);
         self.refold(&fact.thread, |row| fold(row, fact, entries_max));
+        for holder in self.strays.holders_of(&fact.thread) {
+            // What came while they were merged stands in the other's row, and may still be unsent.
+            self.refold(&holder, |row| refer(row, fact));
+        }
         let company = &fact.company_id;
         if reaches_back(&fact.body) {
             let row = self.threads.get(&fact.thread);
@@ -273,6 +319,9 @@ impl Board {
                 (profile.thread.clone(), self.people.learn(profile, bound))
             }
             CustomerRecord::Merged(merge) => (merge.thread.clone(), self.kin.tie(merge, bound)),
+            CustomerRecord::Details(noted) => {
+                (noted.thread.clone(), self.noted.learn(noted, bound))
+            }
         };
         if is_new { self.shown_of(&thread) } else { Vec::new() }
     }
@@ -283,6 +332,7 @@ impl Board {
         let forgotten = match key.and_then(CustomerKey::parse).ok_or(Unreadable)? {
             CustomerKey::Profile(customer) => self.people.forget(&customer),
             CustomerKey::Merged(customer) => self.kin.untie(&customer),
+            CustomerKey::Details(customer) => self.noted.forget(&customer),
         };
         Ok(forgotten.map(|thread| self.shown_of(&thread)).unwrap_or_default())
     }

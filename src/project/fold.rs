@@ -23,11 +23,12 @@ pub(crate) fn fold(mut row: ThreadRow, fact: &Fact, entries_max: usize) -> Threa
     }
     row.last_number = fact.number;
     if let FactBody::MessageRead { read_up_to_at } = &fact.body {
-        row.read_up_to_at = row.read_up_to_at.max(Some(*read_up_to_at));
+        row.read(*read_up_to_at, fact.occurred_at);
     }
     if let FactBody::CustomerDeleted { .. } = &fact.body {
         row.conversations.clear();
         row.read_up_to_at = None;
+        row.reads.clear();
         return row;
     }
     let Some(id) = &fact.conversation_id else { return row };
@@ -44,6 +45,12 @@ pub(crate) fn fold(mut row: ThreadRow, fact: &Fact, entries_max: usize) -> Threa
             conversation.omitted += 1;
         }
     }
+    row
+}
+
+/// The thread after a fact of another one's about a message that came while both were one.
+pub(crate) fn refer(mut row: ThreadRow, fact: &Fact) -> ThreadRow {
+    change_known(&mut row, &fact.body);
     row
 }
 
@@ -115,9 +122,11 @@ const fn standing(body: &FactBody) -> Option<(Status, Hold<'_>)> {
         FactBody::ConversationReopened => Some((Status::Open, Hold::AsBefore)),
         FactBody::ConversationClosed => Some((Status::Closed, Hold::AsBefore)),
         FactBody::CustomerCreated { .. }
+        | FactBody::CustomerUpdated { .. }
         | FactBody::CustomerMerged { .. }
         | FactBody::CustomerUnmerged { .. }
         | FactBody::CustomerDeleted { .. }
+        | FactBody::ContactTransferred { .. }
         | FactBody::MessageRecognised { .. }
         | FactBody::MessageRefused { .. }
         | FactBody::StoryUnavailable { .. }
@@ -169,7 +178,9 @@ fn provisional(id: &ConversationId, fact: &Fact) -> Option<ConversationSnapshot>
         agent_id: None,
         contact_id: None,
         due_at: None,
+        due_at_before: None,
         reply_window_expires_at: None,
+        reply_window_opened_by: None,
         preview: String::new(),
         topics: Vec::new(),
         read_up_to_at: None,
@@ -181,16 +192,20 @@ fn provisional(id: &ConversationId, fact: &Fact) -> Option<ConversationSnapshot>
 
 /// What the fact does to an item of the thread.
 fn change_item(row: &mut ThreadRow, id: &ConversationId, fact: &Fact) {
-    match &fact.body {
-        FactBody::MessageReceived(item) => received(row, id, fact, item),
-        FactBody::MessageQueued(item) => outbound(row, id, fact, item, Part::Queued),
-        FactBody::MessageSent(item) => outbound(row, id, fact, item, Part::Sent),
-        FactBody::MessageFailed { item_id, send_id, code } => {
-            settle(row, item_id, send_id, Part::Failed(*code));
-        }
-        FactBody::MessageUnknown { item_id, send_id } => {
-            settle(row, item_id, send_id, Part::Unknown);
-        }
+    if let FactBody::MessageReceived(item) = &fact.body {
+        received(row, id, fact, item);
+    } else if let FactBody::MessageQueued(item) = &fact.body {
+        outbound(row, id, fact, item, Part::Queued);
+    } else if let FactBody::MessageSent(item) = &fact.body {
+        outbound(row, id, fact, item, Part::Sent);
+    } else {
+        change_known(row, &fact.body);
+    }
+}
+
+/// What a fact does to an item that is there already, and nothing else.
+fn change_known(row: &mut ThreadRow, body: &FactBody) {
+    match body {
         FactBody::MessageDeleted { mid } => with_mid(row, mid, ItemRow::delete),
         FactBody::MessageEdited { mid, text, num_edit } => {
             with_mid(row, mid, |item| edit(item, text, *num_edit));
@@ -204,11 +219,22 @@ fn change_item(row: &mut ThreadRow, id: &ConversationId, fact: &Fact) {
         FactBody::StoryExpired { mid } | FactBody::StoryUnavailable { mid } => {
             with_mid(row, mid, |item| item.story_gone = true);
         }
+        FactBody::MessageFailed { item_id, send_id, code } => {
+            settle(row, item_id, send_id, Part::Failed(*code));
+        }
+        FactBody::MessageUnknown { item_id, send_id } => {
+            settle(row, item_id, send_id, Part::Unknown);
+        }
         FactBody::MessageRecognised { instead_of, .. } => drop_item(row, instead_of),
-        FactBody::CustomerCreated { .. }
+        FactBody::MessageReceived(_)
+        | FactBody::MessageQueued(_)
+        | FactBody::MessageSent(_)
+        | FactBody::CustomerCreated { .. }
+        | FactBody::CustomerUpdated { .. }
         | FactBody::CustomerMerged { .. }
         | FactBody::CustomerUnmerged { .. }
         | FactBody::CustomerDeleted { .. }
+        | FactBody::ContactTransferred { .. }
         | FactBody::MessageRefused { .. }
         | FactBody::ConversationCreated
         | FactBody::ConversationClosed

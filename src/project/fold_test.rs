@@ -309,8 +309,11 @@ fn without_a_snapshot_the_facts_say_where_a_conversation_stands() {
     let ana = || AgentId::parse("ana").unwrap();
     let assigned =
         FactBody::ContactAssigned { agent_id: ana(), reason: AssignReason::Manual, text: None };
-    let ended =
-        FactBody::ContactEnded { reason: EndReason::CustomerNoReply, status: EndStatus::Answered };
+    let ended = FactBody::ContactEnded {
+        reason: EndReason::CustomerNoReply,
+        status: EndStatus::Answered,
+        business_ms: None,
+    };
     let mut bodies = vec![FactBody::ConversationCreated];
     check(&bodies, Status::New, None);
     bodies.push(assigned);

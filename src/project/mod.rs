@@ -22,6 +22,9 @@ mod shown;
 mod shelf;
 mod people;
 mod kin;
+mod noted;
+mod strays;
+mod outward;
 mod board;
 mod unseen;
 mod views;
@@ -33,14 +36,18 @@ mod fixture_test;
 mod fold_test;
 #[cfg(test)]
 mod board_test;
+#[cfg(test)]
+mod strays_test;
 
 pub use board::{Bounds, TOPICS};
+pub use noted::Handle;
+pub use outward::{OutwardItem, OutwardItems, outward_items};
 pub use settings::Follower;
 pub use shelf::{Cursor, Filter, Page};
 pub use shown::Look;
 pub use view::{
     Change, ChangeKind, ConversationDetail, CustomerDetail, CustomerPlace, CustomerView, Delivery,
-    Entry, EntryBody, EventEntry, ItemEntry, NameSource, OfferView, Place, ShownReaction,
-    ShownStory, StoryState,
+    Entry, EntryBody, EventEntry, HandleKind, ItemEntry, MergeSuggestion, NameSource, OfferView,
+    Place, ShownReaction, ShownStory, StoryState,
 };
 pub use views::Views;

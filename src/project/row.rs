@@ -6,6 +6,7 @@ use crate::domain::event::{Attachment, ContentKind, Direction, Story};
 use crate::domain::fact::{ConversationSnapshot, Item};
 use crate::domain::id::{AgentId, ConversationId, ItemId, MessageId, SendId};
 use crate::domain::outbound::FailureCode;
+use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
 
 /// Everything kept of one thread.
@@ -15,6 +16,8 @@ pub(crate) struct ThreadRow {
     pub(crate) last_number: u64,
     /// Everything outbound up to here was seen; only grows.
     pub(crate) read_up_to_at: Option<Timestamp>,
+    /// Up to where the customer had read, and when they did; the newest last.
+    pub(crate) reads: VecDeque<(Timestamp, Timestamp)>,
     /// The thread's conversations.
     pub(crate) conversations: BTreeMap<ConversationId, ConversationRow>,
 }
@@ -73,6 +76,8 @@ pub(crate) struct ItemRow {
     pub(crate) reaction: Option<Option<String>>,
     pub(crate) liked: bool,
     pub(crate) standby: bool,
+    /// The thread it came on, where that was merged into the row's.
+    pub(crate) origin: Option<Thread>,
     pub(crate) agent_id: Option<AgentId>,
     pub(crate) parts: Parts,
 }
@@ -97,6 +102,20 @@ pub(crate) enum Part {
     Unknown,
 }
 
+impl ThreadRow {
+    /// Reads remembered; of what was read before them the first of these is told.
+    const READS_MAX: usize = 100;
+
+    /// The customer has read up to a moment.
+    pub(crate) fn read(&mut self, up_to: Timestamp, at: Timestamp) {
+        self.read_up_to_at = self.read_up_to_at.max(Some(up_to));
+        self.reads.push_back((up_to, at));
+        if self.reads.len() > Self::READS_MAX {
+            self.reads.pop_front();
+        }
+    }
+}
+
 impl ItemRow {
     /// A row that says what `item` says.
     pub(crate) fn new(item: &Item, direction: Direction) -> Self {
@@ -117,6 +136,7 @@ impl ItemRow {
             reaction: None,
             liked: false,
             standby: item.standby,
+            origin: item.origin.clone(),
             agent_id: None,
             parts: Parts::default(),
         };

@@ -24,7 +24,10 @@ pub(crate) fn said(body: &FactBody) -> Option<(String, Option<&AgentId>)> {
             Some(("Taken back into the queue".to_owned(), Some(agent_id)))
         }
         FactBody::ContactEnded { reason, .. } => plain(ended(*reason)),
-        FactBody::SlaBreached { .. } => plain("Answer overdue"),
+        FactBody::ContactTransferred { to_inbox_id, to_agent_id, .. } => {
+            Some((format!("Moved to inbox {to_inbox_id}"), to_agent_id.as_ref()))
+        }
+        FactBody::SlaBreached { by_ms: None, .. } => plain("Answer overdue"),
         FactBody::ReplyWindowExpiring { .. } => plain("Soon too late to answer"),
         FactBody::ReplyWindowExpired { .. } => plain("Too late to answer"),
         FactBody::TopicAdded { topic } => Some((format!("Topic added: {topic}"), None)),
@@ -32,7 +35,9 @@ pub(crate) fn said(body: &FactBody) -> Option<(String, Option<&AgentId>)> {
         FactBody::NoteCreated { text } => Some((text.clone(), None)),
         FactBody::CustomerMerged { .. } => plain("Profiles merged"),
         FactBody::CustomerUnmerged { .. } => plain("Profiles separated"),
-        FactBody::CustomerCreated { .. }
+        FactBody::CustomerUpdated { .. } => plain("Customer details changed"),
+        FactBody::SlaBreached { by_ms: Some(_), .. }
+        | FactBody::CustomerCreated { .. }
         | FactBody::CustomerDeleted { .. }
         | FactBody::MessageRecognised { .. }
         | FactBody::MessageRefused { .. }

@@ -41,19 +41,19 @@ pub(crate) fn shown(
         display_name: customer.display_name.clone(),
         ..row.snapshot.clone()
     };
-    let last_outbound = row.entries.iter().rev().find(|entry| is_outbound(entry));
-    let read = last_outbound.is_some_and(|last| {
+    let last_place = row.entries.iter().rposition(is_outbound);
+    let read = last_place.and_then(|place| row.entries.get(place)).is_some_and(|last| {
         delivery_of(last) == Some(Delivery::Sent)
             && read_up_to_at.is_some_and(|up_to| up_to >= last.occurred_at)
     });
-    let read_number = last_outbound.filter(|_| read).map(|last| last.number);
+    let read_place = last_place.filter(|_| read);
     let name = &conversation.display_name;
-    let show = |entry: &EntryRow| Entry {
+    let show = |(place, entry): (usize, &EntryRow)| Entry {
         number: entry.number,
         occurred_at: entry.occurred_at,
         body: match &entry.body {
             EntryRowBody::Item(item) => {
-                let read = read_number == Some(entry.number);
+                let read = read_place == Some(place);
                 EntryBody::Item(Box::new(shown_item(item, name, read, look)))
             }
             EntryRowBody::Event(event, text, agent_id) => EntryBody::Event(EventEntry {
@@ -63,7 +63,7 @@ pub(crate) fn shown(
             }),
         },
     };
-    let items = row.entries.iter().map(show).collect();
+    let items = row.entries.iter().enumerate().map(show).collect();
     ConversationDetail { conversation, customer, items, omitted: row.omitted, read }
 }
 

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::domain::details::Details;
 use crate::domain::event::{Attachment, ContentKind, Direction};
 use crate::domain::fact::ConversationSnapshot;
 use crate::domain::id::{
@@ -57,10 +58,35 @@ pub struct CustomerView {
 pub struct CustomerDetail {
     /// Who.
     pub customer: CustomerView,
+    /// What agents noted.
+    pub details: Details,
+    /// Customers who may be the same person, by what both are verified to have; nothing merges by itself.
+    pub merge_suggestions: Vec<MergeSuggestion>,
     /// Customers whose profiles go on here; their ids answer with a redirect.
     pub merged: Vec<CustomerId>,
     /// Of all their threads, newest item first.
     pub conversations: Vec<ConversationSnapshot>,
+}
+
+/// Somebody who may be the same person. Source: desk rule R-149.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct MergeSuggestion {
+    /// Who.
+    pub customer_id: CustomerId,
+    /// What both have.
+    pub both_have: Vec<HandleKind>,
+}
+
+/// By what a customer is found, whatever the channel. Source: desk rule R-14.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HandleKind {
+    /// A phone number.
+    Phone,
+    /// An e-mail address.
+    Email,
+    /// An id in the shop's own books.
+    ExternalId,
 }
 
 /// Where a name is from. Source: desk rule R-8.

@@ -16,8 +16,10 @@ use crate::domain::derive::customer_id;
 use crate::domain::event::Direction;
 use crate::domain::id::{AgentId, CommandId, CompanyId, ConversationId, CustomerId};
 use crate::domain::routing::AgentSnapshot;
+use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
 use crate::project::board::{Board, Bounds};
+use crate::project::noted::Handle;
 use crate::project::shelf::{Cursor, Filter, Page};
 use crate::project::shown::{Look, shown};
 use crate::project::view::{
@@ -91,9 +93,9 @@ impl Views {
     #[must_use]
     pub fn conversation(&self, id: &ConversationId, look: Look) -> Option<ConversationDetail> {
         let board = self.read();
-        let (_, thread) = board.thread_of(id)?;
-        let row = thread.conversations.get(id)?;
-        Some(shown(row, board.customer_of(&row.snapshot), thread.read_up_to_at, look))
+        let (whose, thread) = board.thread_of(id)?;
+        let row = board.lines_of(whose, id)?;
+        Some(shown(&row, board.customer_of(&row.snapshot), thread.read_up_to_at, look))
     }
 
     /// Where a customer belongs, and whether their profile goes on elsewhere.
@@ -127,7 +129,27 @@ impl Views {
         conversations.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.last_item_at));
         let merged = family.iter().skip(1).filter_map(|guest| customer_id(guest).ok()).collect();
         let customer = board.people.shown(id.clone(), &family, PLACEHOLDER_NAME);
-        Some(CustomerDetail { customer, merged, conversations })
+        let (details, merge_suggestions) = (board.noted.of(&family), board.may_be(&family));
+        Some(CustomerDetail { customer, details, merge_suggestions, merged, conversations })
+    }
+
+    /// Customers with a phone number, an address or an id, as whom they go on now.
+    #[must_use]
+    pub fn customers_with(&self, handle: &Handle) -> Vec<CustomerId> {
+        let board = self.read();
+        let threads: Vec<Thread> = board.noted.with(handle).cloned().collect();
+        let mut homes: Vec<Thread> =
+            threads.iter().map(|thread| board.family_of(thread).0.clone()).collect();
+        homes.sort();
+        homes.dedup();
+        homes.iter().filter_map(|home| customer_id(home).ok()).collect()
+    }
+
+    /// At what time the customer was known to have read up to somewhere: up to where, and when.
+    #[must_use]
+    pub fn reads(&self, id: &ConversationId) -> Vec<(Timestamp, Timestamp)> {
+        let board = self.read();
+        board.thread_of(id).map(|(_, row)| row.reads.iter().copied().collect()).unwrap_or_default()
     }
 
     /// At most `limit` conversations that fit, newest item first, after `cursor`.

@@ -168,8 +168,13 @@ impl Desk {
     pub(crate) fn reply(&mut self, who: &str, text: &str, seconds: u64) -> OutboundSend {
         let client_message_id = ClientMessageId::parse(text).unwrap();
         let text = text.to_owned();
-        let wish =
-            DeskWish::Reply { client_message_id, text, image_urls: Vec::new(), automatic: false };
+        let wish = DeskWish::Reply {
+            client_message_id,
+            text,
+            image_urls: Vec::new(),
+            automatic: false,
+            declared_bytes: 0,
+        };
         self.desk(who, wish, seconds);
         self.sends.pop().unwrap()
     }

@@ -13,23 +13,17 @@ const RULES: &str = include_str!("rules.txt");
 
 /// Rules without a test, and why.
 const NOT_YET: &[(u32, &str)] = &[
-    (12, "no address changes a customer's details yet"),
-    (14, "other channels are not part of this program yet"),
-    (134, "the console counts characters; nothing reads its colours yet"),
-    (156, "nothing is sent outward yet; the mapping stands in `schemas/README.md`"),
 ];
 
 /// Rules held but for a part, and which.
 const BUT_FOR: &[(u32, &str)] = &[
-    (40, "`auto_end_base` is always `last_outbound`"),
-    (85, "`window_openers` is not a setting yet"),
-    (88, "`ad_window` is not a setting yet"),
-    (99, "`sla_overdue_steps` is not a setting yet"),
-    (100, "routing moves it to the other queue; no command asks for that yet"),
-    (101, "business-hours time is not reported"),
+    (14, "other channels are not part of this program: they ask `GET /v1/customers?phone=…`"),
+    (88, "of a merged thread the window an ad opened is taken as the account's own"),
     (103, "no rules in sort order"),
-    (138, "sizes are judged by Instagram: images are sent by address"),
-    (149, "nothing suggests merges"),
+    (
+        138,
+        "images are sent by address: their sizes are those declared with them, the rest Instagram judges",
+    ),
 ];
 
 /// A test, by file and name.
@@ -64,12 +58,16 @@ fn the_committed_table_is_that_of_the_tests() {
 fn a_line_that_holds_stands_above_a_test() {
     let text = "// Holds: R-1, R-22\n#[test]\nfn one() {}\n// Holds: R-3\nfn no_test() {}\n";
     assert_eq!(holds(text), [(Some("one".to_owned()), vec![1, 22]), (None, vec![3])]);
+    let script = "// Holds: R-4\ntest(\"it is so\", () => {\n";
+    assert_eq!(holds(script), [(Some("it is so".to_owned()), vec![4])]);
 }
 
 /// The rules each test holds.
 fn held() -> BTreeMap<u32, Vec<Test>> {
     let mut held: BTreeMap<u32, Vec<Test>> = BTreeMap::new();
-    for path in ["src", "tests"].iter().flat_map(|dir| rust_files(Path::new(dir))) {
+    let scripts = files_with(Path::new("tests/console"), "cjs");
+    let code = ["src", "tests"].iter().flat_map(|dir| files_with(Path::new(dir), "rs"));
+    for path in code.chain(scripts) {
         // This file shows what such lines look like.
         if path.ends_with("it/rules.rs") {
             continue;
@@ -87,12 +85,19 @@ fn held() -> BTreeMap<u32, Vec<Test>> {
 
 /// What the lines of a file hold, and the test they stand above.
 fn holds(text: &str) -> Vec<(Option<String>, Vec<u32>)> {
-    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let lines: Vec<&str> =
+        text.lines().map(|line| line.trim().trim_end_matches(", () => {")).collect();
     let mut found = Vec::new();
     for (place, line) in lines.iter().enumerate() {
         let Some(rules) = line.strip_prefix("// Holds: ") else { continue };
         let rules = rules.split(", ").map(|rule| number(rule).unwrap()).collect();
         let below = lines.get(place + 1..).unwrap_or_default();
+        // A script's test is named by its words: `test("…", () => {`.
+        let script = below.first().and_then(|line| line.strip_prefix("test(\""));
+        if let Some(name) = script.and_then(|line| line.strip_suffix('"')) {
+            found.push((Some(name.to_owned()), rules));
+            continue;
+        }
         let is_test = below
             .first()
             .is_some_and(|line| *line == "#[test]" || line.starts_with("#[tokio::test"));
@@ -156,14 +161,14 @@ fn cell(tests: &[Test]) -> String {
     lines.join("<br>")
 }
 
-fn rust_files(dir: &Path) -> Vec<PathBuf> {
+fn files_with(dir: &Path, ending: &str) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
     let mut files = Vec::new();
     for entry in entries {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            files.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.extend(files_with(&path, ending));
+        } else if path.extension().is_some_and(|extension| extension == ending) {
             files.push(path);
         }
     }

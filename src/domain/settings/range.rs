@@ -2,7 +2,11 @@
 //!
 //! Source: desk rules, section 18, "range", and the rules named there.
 
-use crate::domain::settings::{AccountSettings, CompanySettings};
+use std::collections::BTreeMap;
+
+use crate::domain::hours::BusinessHours;
+use crate::domain::id::InboxId;
+use crate::domain::settings::{AccountSettings, CompanySettings, InboxSettings};
 use crate::domain::time::{DAY_MS, MINUTE_MS, SECOND_MS};
 
 /// A setting outside its range.
@@ -14,6 +18,9 @@ pub struct OutOfRange {
     /// What it takes, in words.
     pub takes: &'static str,
 }
+
+/// Steps of `sla_overdue_steps_ms`.
+const OVERDUE_STEPS_MAX: usize = 10;
 
 type Rule = (bool, &'static str, &'static str);
 
@@ -29,6 +36,12 @@ impl AccountSettings {
             (sla, "account_sla_ms", "60000 (one minute) or more, or null for the inbox's"),
             (self.echo_hold_ms <= MINUTE_MS, "echo_hold_ms", "0 to 60000 (one minute)"),
             (self.reply_window_ms <= 7 * DAY_MS, "reply_window_ms", "0 to 604800000 (seven days)"),
+            (self.ad_window_ms <= 7 * DAY_MS, "ad_window_ms", "0 to 604800000 (seven days)"),
+            (
+                !self.window_openers.is_empty(),
+                "window_openers",
+                "one or more of message, story_reply, story_mention, postback",
+            ),
             ((1..=200).contains(&self.send_rate), "send_rate", "1 to 200 messages in 300 s"),
             (
                 (10 * SECOND_MS..=10 * MINUTE_MS).contains(&self.unknown_after_ms),
@@ -49,6 +62,17 @@ impl CompanySettings {
         let grace = "0 to 86400000 (24 hours)";
         first_broken(&[
             (self.inbox_sla_ms >= MINUTE_MS, "inbox_sla_ms", "60000 (one minute) or more"),
+            (
+                steps_rise(&self.sla_overdue_steps_ms),
+                "sla_overdue_steps_ms",
+                "at most 10 rising times of 1000 (one second) to 604800000 (seven days)",
+            ),
+            (inboxes_fit(&self.inboxes), "inboxes", InboxSettings::TAKES),
+            (
+                self.business_hours.as_ref().is_none_or(BusinessHours::is_sound),
+                "business_hours",
+                BusinessHours::TAKES,
+            ),
             (self.sla_due_soon_permille <= 1_000, "sla_due_soon_permille", "0 to 1000"),
             (self.standard_capacity >= 1, "standard_capacity", "1 or more"),
             (
@@ -79,6 +103,17 @@ const IDLE_TAKES: &str = "60000 (one minute) to 86400000 (24 hours), or null for
 
 fn is_idle(ms: Option<u64>) -> bool {
     ms.is_none_or(|ms| (MINUTE_MS..=DAY_MS).contains(&ms))
+}
+
+/// R-99; as many as anybody reads.
+fn steps_rise(steps_ms: &[u64]) -> bool {
+    steps_ms.len() <= OVERDUE_STEPS_MAX
+        && steps_ms.iter().all(|ms| (SECOND_MS..=7 * DAY_MS).contains(ms))
+        && steps_ms.is_sorted_by(|one, next| one < next)
+}
+
+fn inboxes_fit(inboxes: &BTreeMap<InboxId, InboxSettings>) -> bool {
+    inboxes.len() <= InboxSettings::INBOXES_MAX && inboxes.values().all(InboxSettings::is_sound)
 }
 
 fn first_broken(rules: &[Rule]) -> Result<(), OutOfRange> {
