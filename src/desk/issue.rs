@@ -75,7 +75,7 @@ pub(super) async fn about_conversation(
         kind,
         source: SOURCE,
         time: issued_at,
-        traceparent: envelope.traceparent.as_deref(),
+        traceparent: Some(&envelope.traceparent),
     };
     let output = Output::event(Topic::DeskCommands, &key, &event, &command);
     record(desk, &command_id, output).await
@@ -156,7 +156,7 @@ fn agent_output(
         kind,
         source: SOURCE,
         time: issued_at,
-        traceparent: envelope.traceparent.as_deref(),
+        traceparent: Some(&envelope.traceparent),
     };
     Output::event(Topic::AgentsCommands, &key, &event, &command)
 }
