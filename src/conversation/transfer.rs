@@ -8,7 +8,7 @@ use crate::conversation::turn::Turn;
 use crate::domain::command::{DeskCommand, Refusal};
 use crate::domain::fact::{FactBody, Initiator, TransferKind, TransferReason};
 use crate::domain::id::{AgentId, InboxId};
-use crate::domain::routing::AssignReason;
+use crate::domain::routing::{AssignReason, UnassignReason};
 
 impl Turn<'_> {
     /// To the queue of an inbox, or there to an agent.
@@ -69,7 +69,10 @@ impl Turn<'_> {
     fn hand_on(&mut self, to: Option<&AgentId>) {
         match (self.contact().is_some(), to) {
             (true, Some(to)) => self.assign(to.clone(), AssignReason::Manual),
-            (true, None) => self.enqueue(self.at),
+            (true, None) => {
+                self.unassign_for(UnassignReason::Manual, self.at);
+                self.enqueue(self.at);
+            }
             (false, to) => {
                 self.unassign(self.at);
                 if let Some(conversation) = &mut self.state.conversation {

@@ -104,6 +104,7 @@ type Handler = MethodRouter<Arc<Desk>>;
 /// Every address.
 pub(super) fn table() -> Vec<Route> {
     let mut table = about_conversations();
+    table.extend(about_conversations_in_routing());
     table.extend(about_agents());
     table.extend(about_agents_work());
     table.extend(about_customers());
@@ -178,6 +179,13 @@ fn about_conversations() -> Vec<Route> {
             Shape::of::<NoteBody>(),
             post(on::add_note),
         ),
+    ]
+}
+
+/// What routing is told of a conversation.
+fn about_conversations_in_routing() -> Vec<Route> {
+    use conversations as on;
+    vec![
         Route::command(
             "/v1/conversations/{id}/seen",
             "Its agent has looked at it: Next leads back only to what came after.",

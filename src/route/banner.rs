@@ -33,7 +33,8 @@ impl Banner {
 }
 
 fn first(text: &str, code_points: usize) -> String {
-    text.chars().take(code_points).collect()
+    let end = text.char_indices().nth(code_points).map_or(text.len(), |(at, _)| at);
+    text.get(..end).unwrap_or(text).to_owned()
 }
 
 impl fmt::Debug for Banner {

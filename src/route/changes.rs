@@ -1,5 +1,7 @@
 //! The only ways a pool changes: each keeps the derived orders right and remembers which rows to write. Pure.
 
+use std::sync::Arc;
+
 use crate::domain::id::{AgentId, ConversationId};
 use crate::domain::time::Timestamp;
 use crate::route::capacity::Capacity;
@@ -21,7 +23,7 @@ impl Pool {
             RowId::Agent(id) => self.agents.get(id).map(|agent| RouteRow::Agent(agent.row.clone())),
             RowId::Conversation(id) => {
                 let conversation = self.conversations.get(id);
-                conversation.map(|row| RouteRow::Conversation(Box::new(row.clone())))
+                conversation.map(|row| RouteRow::Conversation(Arc::clone(row)))
             }
         }
     }
@@ -114,6 +116,7 @@ impl Pool {
         match self.conversations.get_mut(id) {
             Some(row) if row.place == Place::Queued => {
                 self.touched.insert(RowId::Conversation(id.clone()));
+                let row = Arc::make_mut(row);
                 let before = (row.inbox_id.clone(), QueueKey::of(id, row));
                 change(row);
                 let after = (row.inbox_id.clone(), QueueKey::of(id, row));
@@ -136,11 +139,11 @@ impl Pool {
 
     /// Changes a conversation that an agent has or is offered.
     fn with_taken(&mut self, id: &ConversationId, change: impl FnOnce(&mut ConversationRow)) {
-        let Some(before) = self.conversations.get(id).map(shown) else { return };
+        let Some(before) = self.conversations.get(id).map(|row| shown(row)) else { return };
         let unstirred = before.as_ref().map(|(agent, ..)| agent);
         let unstirred = unstirred.filter(|agent| !self.stirred.contains(*agent)).cloned();
         let Some(mut conversation) = self.take_conversation(id) else { return };
-        change(&mut conversation);
+        change(Arc::make_mut(&mut conversation));
         let is_shown_alike = shown(&conversation) == before;
         self.put_conversation(id.clone(), conversation);
         // Taken out and put back: nobody sees a difference.
@@ -150,7 +153,10 @@ impl Pool {
     }
 
     /// Takes a conversation out of everything that refers to it.
-    pub(super) fn take_conversation(&mut self, id: &ConversationId) -> Option<ConversationRow> {
+    pub(super) fn take_conversation(
+        &mut self,
+        id: &ConversationId,
+    ) -> Option<Arc<ConversationRow>> {
         let conversation = self.conversations.remove(id)?;
         self.touched.insert(RowId::Conversation(id.clone()));
         if let Some(due) = conversation.due_timer() {
@@ -173,7 +179,11 @@ impl Pool {
     }
 
     /// Puts a conversation where its row says it is.
-    pub(super) fn put_conversation(&mut self, id: ConversationId, conversation: ConversationRow) {
+    pub(super) fn put_conversation(
+        &mut self,
+        id: ConversationId,
+        conversation: Arc<ConversationRow>,
+    ) {
         self.touched.insert(RowId::Conversation(id.clone()));
         if let Some(due) = conversation.due_timer() {
             self.timers.insert((due, RowId::Conversation(id.clone())));

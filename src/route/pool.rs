@@ -4,6 +4,7 @@
 //! one conversation or agent costs the logarithm of their number. Changing goes through `changes` alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::domain::id::{AgentId, CompanyId, ConversationId, InboxId, OfferId};
 use crate::domain::routing::{AgentSnapshot, HeldConversation, OfferSnapshot};
@@ -23,7 +24,8 @@ pub struct Pool {
     pub(super) company: CompanyRow,
     pub(super) capacity: Capacity,
     pub(super) agents: BTreeMap<AgentId, Agent>,
-    pub(super) conversations: BTreeMap<ConversationId, ConversationRow>,
+    /// Each shared with the rows of the turn that wrote it.
+    pub(super) conversations: BTreeMap<ConversationId, Arc<ConversationRow>>,
     pub(super) queue: Queues,
     pub(super) ready: Ready,
     pub(super) timers: BTreeSet<(Timestamp, RowId)>,
@@ -114,7 +116,7 @@ impl Pool {
                     pool.with_agent(&id, Timestamp::default(), |agent| agent.row = row);
                 }
                 (RowId::Conversation(id), RouteRow::Conversation(row)) => {
-                    conversations.push((id, *row));
+                    conversations.push((id, row));
                 }
                 (RowId::Company, RouteRow::Company(row)) => {
                     pool.company = row;
@@ -153,7 +155,7 @@ impl Pool {
     /// The conversation, while it needs or has an agent.
     #[must_use]
     pub fn conversation(&self, id: &ConversationId) -> Option<&ConversationRow> {
-        self.conversations.get(id)
+        self.conversations.get(id).map(Arc::as_ref)
     }
 
     /// The agent, once seen.

@@ -4,6 +4,7 @@
 //! knows which customers wait when their agent is lost.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::domain::id::{AgentId, ContactId, ConversationId, InboxId};
 use crate::domain::routing::{AssignReason, RoutingAsk, RoutingRequest, UnassignReason};
@@ -51,7 +52,7 @@ impl Turn<'_> {
                     previous_agent_id: previous_agent_id.clone(),
                     ..bare_row(request, inbox_id)
                 };
-                self.enqueue(&request.conversation_id, known.as_ref(), asked)
+                self.enqueue(&request.conversation_id, known.as_deref(), asked)
             }
             (RoutingAsk::Assign { inbox_id, agent_id, reason }, known) => {
                 let mut asked = bare_row(request, inbox_id);
@@ -90,7 +91,7 @@ impl Turn<'_> {
                     });
                     None
                 }
-            }
+            },
             Some(known) => {
                 self.let_go(id, known, UnassignReason::ReroutedUnassign);
                 self.enter(id, asked);
@@ -106,7 +107,7 @@ impl Turn<'_> {
     /// Into the queue, in place of whatever was known of it.
     fn enter(&mut self, id: &ConversationId, asked: ConversationRow) {
         self.pool.take_conversation(id);
-        self.pool.put_conversation(id.clone(), asked);
+        self.pool.put_conversation(id.clone(), Arc::new(asked));
         self.say_queued(id);
     }
 
@@ -172,7 +173,7 @@ impl Turn<'_> {
     fn asked_assign(
         &mut self,
         id: &ConversationId,
-        known: Option<ConversationRow>,
+        known: Option<Arc<ConversationRow>>,
         asked: ConversationRow,
         (to, reason): (&AgentId, AssignReason),
     ) -> Option<Skip> {
@@ -182,7 +183,7 @@ impl Turn<'_> {
         }
         if self.is_deactivated(to) || (reason == AssignReason::ContactInbound && !self.is_here(to))
         {
-            return self.await_another(id, known.as_ref(), asked);
+            return self.await_another(id, known.as_deref(), asked);
         }
         match known {
             Some(known) => {
@@ -192,12 +193,13 @@ impl Turn<'_> {
                 let banner = known.banner.clone();
                 self.pool.with_conversation(id, |conversation| {
                     let place = conversation.place.clone();
-                    let row = if is_same { known } else { ConversationRow { banner, ..asked } };
+                    let fresh = || ConversationRow { banner, ..asked };
+                    let row = if is_same { Arc::unwrap_or_clone(known) } else { fresh() };
                     *conversation = ConversationRow { place, inbox_id, ..row };
                     conversation.answer_by(reason);
                 });
             }
-            None => self.pool.put_conversation(id.clone(), asked),
+            None => self.pool.put_conversation(id.clone(), Arc::new(asked)),
         }
         self.assign(id, to, reason);
         None

@@ -16,6 +16,7 @@
 //! Fields and variants of a layout never move; old layouts are read for ever. Keys: `key`.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -39,8 +40,8 @@ pub enum RouteRow {
     Company(CompanyRow),
     /// An agent.
     Agent(AgentRow),
-    /// A conversation that waits for an agent or has one.
-    Conversation(Box<ConversationRow>),
+    /// A conversation that waits for an agent or has one; shared with the pool, which copies it only to change it.
+    Conversation(Arc<ConversationRow>),
 }
 
 /// What is counted once a company.
@@ -232,7 +233,9 @@ impl Row for RouteRow {
                 match &mut row {
                     Self::Company(_) => (),
                     Self::Agent(agent) => agent.more = more(rest)?,
-                    Self::Conversation(conversation) => conversation.more = more(rest)?,
+                    Self::Conversation(conversation) => {
+                        Arc::make_mut(conversation).more = more(rest)?;
+                    }
                 }
                 Ok(row)
             }

@@ -1,5 +1,7 @@
 //! The rows' bytes: versions 1 and 2 by hand, after postcard's wire format; round trips; what is refused.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::world::{agent, company, conversation};
@@ -17,7 +19,7 @@ fn at(ms: u64) -> Timestamp {
 }
 
 fn a_conversation(place: Place) -> RouteRow {
-    RouteRow::Conversation(Box::new(ConversationRow {
+    RouteRow::Conversation(Arc::new(ConversationRow {
         thread: Thread::from_key("1784:9").unwrap(),
         contact_id: ContactId::parse("ct-1").unwrap(),
         inbox_id: InboxId::parse("main").unwrap(),
@@ -93,7 +95,7 @@ fn version_2_is_these_bytes_for_ever() {
     let by = agent("ben");
     let row = a_conversation(Place::Held { by, requeue_at: None });
     let RouteRow::Conversation(mut row) = row else { unreachable!() };
-    row.more = ConversationMore { priority_score: -2, seen_at: Some(at(9)) };
+    Arc::make_mut(&mut row).more = ConversationMore { priority_score: -2, seen_at: Some(at(9)) };
     check(
         &RouteRow::Conversation(row),
         &[
@@ -192,7 +194,7 @@ prop_compose! {
             _ => Place::Held { by: agent("ben"), requeue_at: moment.map(at) },
         };
         let RouteRow::Conversation(row) = a_conversation(place) else { unreachable!() };
-        RouteRow::Conversation(Box::new(ConversationRow {
+        RouteRow::Conversation(Arc::new(ConversationRow {
             due_at: due.map(at),
             since: at(since),
             unanswered,
@@ -200,7 +202,7 @@ prop_compose! {
             rejected: rejected.iter().map(|name| agent(name)).collect(),
             round,
             more: ConversationMore { priority_score, seen_at: moment.map(at) },
-            ..*row
+            ..ConversationRow::clone(&row)
         }))
     }
 }

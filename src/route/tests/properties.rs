@@ -203,6 +203,6 @@ proptest! {
         }
         prop_assert_eq!(world.pool.queued(), 0);
         let is_held = |row: &ConversationRow| matches!(row.place, Place::Held { .. });
-        prop_assert!(world.pool.conversations.values().all(is_held));
+        prop_assert!(world.pool.conversations.values().all(|row| is_held(row)));
     }
 }
