@@ -90,7 +90,7 @@ impl Turn<'_> {
                     });
                     None
                 }
-            }
+            },
             Some(known) => {
                 self.let_go(id, known, UnassignReason::ReroutedUnassign);
                 self.enter(id, asked);

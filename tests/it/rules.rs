@@ -12,8 +12,7 @@ use std::path::{Path, PathBuf};
 const RULES: &str = include_str!("rules.txt");
 
 /// Rules without a test, and why.
-const NOT_YET: &[(u32, &str)] = &[
-];
+const NOT_YET: &[(u32, &str)] = &[];
 
 /// Rules held but for a part, and which.
 const BUT_FOR: &[(u32, &str)] = &[
