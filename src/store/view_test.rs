@@ -179,3 +179,32 @@ fn many_rows_are_deleted_under_a_reader_without_standing_still() {
     });
     finished.recv_timeout(Duration::from_secs(120)).expect("deletion stands still or failed");
 }
+
+/// However many timers wait, a look costs what is due: the index is on disk, and memory holds the cache alone.
+#[test]
+fn a_few_due_timers_are_found_among_many_that_wait() {
+    const WAITING: u64 = 60_000;
+    const DUE: u64 = 1_500;
+    let room = tempfile::tempdir().unwrap();
+    let settings = StoreSettings { cache_bytes: 8 << 20, ..StoreSettings::default() };
+    let open = || match Store::open(&room.path().join("p0"), &settings).unwrap() {
+        Opened::Fresh(store) | Opened::Resumed(store, _) => store,
+        Opened::Quarantined { reason, .. } => panic!("{reason}"),
+    };
+    let store = open();
+    let row = |n: u64| RowChange {
+        key: n.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes().into(),
+        value: Some(vec![7; 200]),
+        due_at_ms: Some(if n < DUE { n } else { 1_000_000 + n }),
+    };
+    for part in (0..WAITING).step_by(20_000) {
+        let rows: Vec<RowChange> = (part..WAITING.min(part + 20_000)).map(row).collect();
+        store.write(&rows, Checkpoint::at(part + 1)).unwrap();
+    }
+    store.close().unwrap();
+    let store = open();
+    let due: Vec<u64> =
+        store.timers_due(999_999, 1_000).unwrap().into_iter().map(|(due, _key)| due).collect();
+    assert_eq!(due, (0..1_000).collect::<Vec<_>>(), "the earliest, and no more than asked for");
+    assert_eq!(store.timers_due(999_999, usize::MAX).unwrap().len(), usize::try_from(DUE).unwrap());
+}

@@ -15,6 +15,7 @@ mod kip848;
 mod outage;
 mod lag;
 mod edges;
+mod poison;
 mod topics;
 #[path = "../shop/mod.rs"]
 mod shop;
