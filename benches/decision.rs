@@ -15,7 +15,8 @@ use dmstream::broker::record::{Headers, Output, Record, header};
 use dmstream::conversation::decide::{Input, World, decide};
 use dmstream::conversation::{ConversationStage, ThreadState};
 use dmstream::domain::event::Event;
-use dmstream::domain::id::MessageId;
+use dmstream::domain::id::{CompanyId, ContactId, ConversationId, InboxId, MessageId};
+use dmstream::domain::routing::{RoutingAsk, RoutingRequest};
 use dmstream::domain::settings::{AccountSettings, CompanySettings, SettingsTable};
 use dmstream::domain::thread::Thread;
 use dmstream::domain::time::Timestamp;
@@ -32,6 +33,8 @@ static MEMORY: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Records of one measurement.
 const RECORDS: u32 = 20_000;
+/// Conversations in the queue where routing is measured.
+const WAITING: u32 = 10_000;
 /// Measurements; the fastest counts: what is slower was disturbed.
 const ROUNDS: u32 = 5;
 
@@ -74,6 +77,7 @@ fn main() {
     measure_once("route as a stage, nobody at work", &requests, || {
         Rehearsal::new(RouteStage::new(), settings())
     });
+    routing();
     rows(&mut conversation, &events);
 }
 
@@ -103,6 +107,62 @@ fn decisions(name: &str, events: &[Record]) {
         (allocs, bytes) = (change.allocations, change.bytes_allocated);
     }
     print(name, events.len(), (best_ns, allocs, bytes));
+}
+
+/// What one request costs while very many wait.
+fn routing() {
+    let enqueue = |n: u32| RoutingAsk::Enqueue {
+        inbox_id: InboxId::parse(["sales", "support"][n as usize % 2]).unwrap(),
+        due_at: Some(Timestamp::from_ms(1_700_000_000_000 + u64::from(n))),
+        waiting_since_at: Timestamp::from_ms(1_700_000_000_000),
+        customer_name: "Maria Example".to_owned(),
+        preview: "When will my order arrive?".to_owned(),
+        previous_agent_id: None,
+    };
+    let update = |n: u32| RoutingAsk::Update {
+        due_at: Some(Timestamp::from_ms(1_700_000_000_000 + u64::from(n % WAITING))),
+        preview: format!("And my other order {n}?"),
+    };
+    let new_due = |n: u32| RoutingAsk::Update {
+        due_at: Some(Timestamp::from_ms(1_700_000_000_000 + u64::from(n * 7_919 % RECORDS))),
+        preview: "When will my order arrive?".to_owned(),
+    };
+    let in_and_out = |n: u32| {
+        if n / WAITING == 0 { RoutingAsk::Withdraw } else { enqueue(n) }
+    };
+    let waiting: Vec<Record> = (0..WAITING).map(|n| request(n, enqueue(n))).collect();
+    let all = |ask: &dyn Fn(u32) -> RoutingAsk| -> Vec<Record> {
+        (0..RECORDS).map(|n| request(n, ask(n))).collect()
+    };
+    measure("read a routing request", &all(&update), |record| {
+        drop(black_box(serde_json::from_slice::<RoutingRequest>(record.bytes()).unwrap()));
+    });
+    for (name, inputs) in [
+        ("a new preview", all(&update)),
+        ("a new due date", all(&new_due)),
+        ("out of the queue and in again", all(&in_and_out)),
+    ] {
+        measure_once(&format!("route, {WAITING} wait: {name}"), &inputs, || {
+            let mut stage = Rehearsal::new(RouteStage::new(), settings());
+            waiting.iter().for_each(|record| drop(stage.apply(record).unwrap()));
+            stage
+        });
+    }
+}
+
+/// A request of one of those who wait.
+fn request(n: u32, ask: RoutingAsk) -> Record {
+    let n = n % WAITING;
+    let thread = format!("17841400000000001:{}", 9_000_000_000_000_000_u64 + u64::from(n));
+    let request = RoutingRequest {
+        ask,
+        company_id: CompanyId::parse("default").unwrap(),
+        thread: Thread::from_key(&thread).unwrap(),
+        conversation_id: ConversationId::parse(&format!("cv-{n:032x}-1")).unwrap(),
+        contact_id: ContactId::parse(&format!("ct-{n:032x}-1")).unwrap(),
+        requested_at: Timestamp::from_ms(1_700_000_000_000),
+    };
+    record(Topic::RoutingRequests, "default", &serde_json::to_vec(&request).unwrap())
 }
 
 /// Row codec of a thread of 25 messages.

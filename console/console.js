@@ -4,7 +4,7 @@
 const RELOAD_MS = 150; // Notices within this time are one reload.
 
 const at = (id) => document.getElementById(id);
-const state = { token: "", agent: "", open: null, closed: false, timer: null };
+const state = { token: "", agent: "", focus: false, open: null, seen: "", closed: false, timer: null };
 
 function made(tag, className, text) {
   const element = document.createElement(tag);
@@ -58,6 +58,8 @@ async function showAgent() {
     const words = [agent.logged_in ? "logged in" : "logged out"];
     words.push(agent.available ? "available" : "unavailable");
     if (agent.away) words.push("away");
+    if (agent.focus) words.push("in Focus");
+    state.focus = Boolean(agent.focus);
     if (agent.paused_until_next) words.push("paused until Next");
     at("standing").textContent = `${words.join(", ")}; ${agent.held.length} held`;
   } catch {
@@ -178,6 +180,23 @@ async function showTimeline() {
   at("close").hidden = state.closed;
   at("reopen").hidden = !state.closed;
   count();
+  tellSeen(conversation, detail.items);
+}
+
+// Next leads back to own conversations only for what this page has not shown yet.
+function tellSeen(conversation, items) {
+  const newest = items.findLast((item) => item.direction === "inbound");
+  if (!newest || conversation.agent_id !== state.agent) return;
+  const seen = `${conversation.conversation_id} ${newest.number}`;
+  if (seen === state.seen) return;
+  state.seen = seen;
+  call("POST", openPath("/seen"), asAgent({})).catch(() => { state.seen = ""; });
+}
+
+async function next() {
+  const answer = await call("POST", agentPath("/next"), {});
+  if (answer.conversation_id) openConversation(answer.conversation_id);
+  return answer;
 }
 
 function openConversation(id) {
@@ -263,7 +282,8 @@ const wishes = {
   "log-out": () => call("POST", agentPath("/log-out"), {}),
   "available": () => call("POST", agentPath("/availability"), { available: true }),
   "unavailable": () => call("POST", agentPath("/availability"), { available: false }),
-  "next": () => call("POST", agentPath("/next"), {}),
+  "focus": () => call("POST", agentPath("/focus"), { focus: !state.focus }),
+  "next": next,
 };
 for (const button of document.querySelectorAll("[data-agent]")) {
   button.onclick = () => attempt(wishes[button.dataset.agent]);

@@ -13,6 +13,7 @@ use figment::providers::{Format, Serialized, Toml};
 use figment::value::Value;
 use serde::{Deserialize, Deserializer};
 
+use crate::broker::kafka::GroupProtocol;
 use crate::domain::id::{AccountId, AgentId, CompanyId};
 use crate::domain::settings::{AccountSettings, CompanySettings, OutOfRange};
 use crate::secret::Secret;
@@ -24,6 +25,10 @@ const ENV_PREFIX: &str = "DMSTREAM_";
 /// Kafka's own bounds: below a broker's least no member joins, and a member that may be silent for longer than between
 /// two polls is refused.
 const SESSION_TIMEOUT_MS: RangeInclusive<u64> = 1_000..=300_000;
+/// Where nobody says another.
+const DEFAULT_SESSION_TIMEOUT_MS: u64 = 45_000;
+/// Less is a kill.
+const STOP_WITHIN_MS: RangeInclusive<u64> = 1_000..=600_000;
 /// A broker's cap is 15 minutes.
 const TRANSACTION_TIMEOUT_MS: RangeInclusive<u64> = 1_000..=900_000;
 
@@ -44,7 +49,11 @@ pub struct Config {
     pub kafka_replication: Option<u16>,
     /// Overrides the partition count of `topics.yaml` for topics that do not exist yet. `DMSTREAM_PARTITIONS`.
     pub partitions: Option<u32>,
-    /// How long a silent member keeps its lanes: what a dead process costs its peers. `DMSTREAM_KAFKA_SESSION_TIMEOUT_MS`.
+    /// How groups share their lanes out: `classic`, or `consumer` (KIP-848, brokers from 4.0 on).
+    /// `DMSTREAM_KAFKA_GROUP_PROTOCOL`.
+    pub kafka_group_protocol: GroupProtocol,
+    /// How long a silent member keeps its lanes: what a dead process costs its peers. Under `consumer` the brokers say that.
+    /// `DMSTREAM_KAFKA_SESSION_TIMEOUT_MS`.
     pub kafka_session_timeout_ms: u64,
     /// How long a dead process's transaction may hold readers back. `DMSTREAM_KAFKA_TRANSACTION_TIMEOUT_MS`.
     pub kafka_transaction_timeout_ms: u64,
@@ -57,6 +66,8 @@ pub struct Config {
     pub roles: Vec<Role>,
     /// Worker threads a stage. `DMSTREAM_WORKERS`.
     pub workers: u32,
+    /// How long a stop in order may take; then the process ends itself. `DMSTREAM_STOP_WITHIN_MS`.
+    pub stop_within_ms: u64,
     /// Secrets that may sign webhooks; several while one is rotated. `DMSTREAM_APP_SECRETS`, comma-separated.
     #[serde(deserialize_with = "list")]
     pub app_secrets: Vec<Secret>,
@@ -142,12 +153,14 @@ impl Default for Config {
             kafka_properties: BTreeMap::new(),
             kafka_replication: None,
             partitions: None,
-            kafka_session_timeout_ms: 45_000,
+            kafka_group_protocol: GroupProtocol::Classic,
+            kafka_session_timeout_ms: DEFAULT_SESSION_TIMEOUT_MS,
             kafka_transaction_timeout_ms: 15_000,
             topic_prefix: "dm.".to_owned(),
             instance: "0".to_owned(),
             roles: Vec::new(),
             workers: 1,
+            stop_within_ms: 40_000,
             app_secrets: Vec::new(),
             verify_token: None,
             admin_token: None,
@@ -180,6 +193,12 @@ pub enum Error {
         /// What it takes.
         range: RangeInclusive<u64>,
     },
+    /// Under the consumer protocol a session timeout is the brokers' to say.
+    #[error(
+        "configuration: kafka_session_timeout_ms has no meaning with kafka_group_protocol = \"consumer\"; set \
+         group.consumer.session.timeout.ms on the brokers"
+    )]
+    BrokersSay,
     /// A setting of a company or account is outside its range.
     #[error("configuration: {place}: {why}")]
     OutOfRange {
@@ -230,10 +249,15 @@ impl Config {
         for (name, value, range) in [
             ("kafka_session_timeout_ms", session, SESSION_TIMEOUT_MS),
             ("kafka_transaction_timeout_ms", transaction, TRANSACTION_TIMEOUT_MS),
+            ("stop_within_ms", self.stop_within_ms, STOP_WITHIN_MS),
         ] {
             if !range.contains(&value) {
                 return Err(Error::Timeout { name, value, range });
             }
+        }
+        let said = session != DEFAULT_SESSION_TIMEOUT_MS;
+        if said && self.kafka_group_protocol == GroupProtocol::Consumer {
+            return Err(Error::BrokersSay);
         }
         Ok(())
     }
@@ -309,6 +333,7 @@ fn variable(name: &str, value: String) -> Serialized<Value> {
         "workers"
         | "partitions"
         | "kafka_replication"
+        | "stop_within_ms"
         | "kafka_session_timeout_ms"
         | "kafka_transaction_timeout_ms" => {
             value.parse().map_or_else(|_| Value::from(value), |number: u64| Value::from(number))
@@ -387,6 +412,11 @@ mod tests {
 
     #[test]
     fn a_timeout_out_of_range_is_refused_with_its_range() {
+        let stop = read(None, &[("DMSTREAM_STOP_WITHIN_MS", "999")]).unwrap_err();
+        assert!(
+            stop.to_string().contains("stop_within_ms is 999; it takes 1000 to 600000"),
+            "{stop}"
+        );
         let read = |ms| read(None, &[("DMSTREAM_KAFKA_SESSION_TIMEOUT_MS", ms)]);
         assert_eq!(read("6000").unwrap().kafka_session_timeout_ms, 6_000);
         for ms in ["0", "999", "300001"] {
@@ -394,6 +424,19 @@ mod tests {
             assert!(refused.contains("kafka_session_timeout_ms is"), "{refused}");
             assert!(refused.contains("1000 to 300000"), "{refused}");
         }
+    }
+
+    #[test]
+    fn the_group_protocol_is_one_of_two_and_leaves_the_session_timeout_to_the_brokers() {
+        let protocol = ("DMSTREAM_KAFKA_GROUP_PROTOCOL", "consumer");
+        let config = read(None, &[protocol]).unwrap();
+        assert_eq!(config.kafka_group_protocol, GroupProtocol::Consumer);
+        assert_eq!(read(None, &[]).unwrap().kafka_group_protocol, GroupProtocol::Classic);
+        let timeout = ("DMSTREAM_KAFKA_SESSION_TIMEOUT_MS", "6000");
+        let refused = read(None, &[protocol, timeout]).unwrap_err().to_string();
+        assert!(refused.contains("group.consumer.session.timeout.ms"), "{refused}");
+        let unknown = read(None, &[("DMSTREAM_KAFKA_GROUP_PROTOCOL", "eager")]).unwrap_err();
+        assert!(unknown.to_string().contains("eager"), "{unknown}");
     }
 
     #[test]

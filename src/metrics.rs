@@ -4,10 +4,12 @@
 //! of their own (`ingress`, `send`) register theirs beside it.
 
 use prometheus::{
-    Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, core::Collector,
+    GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, core::Collector,
 };
 
 use crate::domain::event::DeadLetterReason;
+use crate::store::Doubt;
+use crate::topics::Topic;
 
 /// A stage of the pipeline, as a label and as a name of its group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,6 +87,11 @@ pub struct Metrics {
     quarantined: IntCounterVec,
     restored: IntCounterVec,
     lag: IntGaugeVec,
+    lag_seconds: GaugeVec,
+    standing: IntGaugeVec,
+    restoring: IntGaugeVec,
+    uncommitted: IntGaugeVec,
+    unwritten: IntGaugeVec,
     progress: IntGaugeVec,
     lanes: IntGaugeVec,
     commit: Histogram,
@@ -114,13 +121,48 @@ impl Metrics {
                 &["stage", "result"],
             )?,
             timers: counter("timers_fired_total", "Timers fired.", &["stage"])?,
-            quarantined: counter("state_quarantined_total", "Stores set aside.", &["stage"])?,
+            quarantined: counter(
+                "state_quarantined_total",
+                "Stores set aside and rebuilt from the changelog.",
+                &["stage", "reason"],
+            )?,
             restored: counter(
                 "state_restored_records_total",
                 "Changelog records replayed into stores.",
                 &["stage"],
             )?,
-            lag: gauge("consumer_lag_records", "Records not yet read.", &["stage"])?,
+            lag: gauge(
+                "consumer_lag_records",
+                "Records of an input not yet processed.",
+                &["stage", "topic", "partition"],
+            )?,
+            lag_seconds: GaugeVec::new(
+                Opts::new(
+                    "dmstream_consumer_lag_seconds",
+                    "How long the oldest record of an input that is not yet processed has waited at least.",
+                ),
+                &["stage", "topic", "partition"],
+            )?,
+            standing: gauge(
+                "lanes_standing",
+                "Inputs of a worker's lanes that have records to read and commit none.",
+                &["stage", "worker"],
+            )?,
+            restoring: gauge(
+                "state_restore_remaining_records",
+                "Changelog records still to be replayed before lanes are taken.",
+                &["stage", "worker"],
+            )?,
+            uncommitted: gauge(
+                "state_uncommitted_bytes",
+                "The most a worker's turns held before their commits, lately.",
+                &["stage", "worker"],
+            )?,
+            unwritten: gauge(
+                "state_unwritten_bytes",
+                "Committed rows of a worker that are not on its disk yet.",
+                &["stage", "worker"],
+            )?,
             progress: gauge(
                 "worker_last_progress_timestamp_seconds",
                 "When a worker last went round, Unix seconds.",
@@ -152,9 +194,19 @@ impl Metrics {
         for vec in counters {
             registry.register(boxed(vec))?;
         }
-        for vec in [&self.lag, &self.progress, &self.lanes] {
+        let gauges = [
+            &self.lag,
+            &self.standing,
+            &self.restoring,
+            &self.uncommitted,
+            &self.unwritten,
+            &self.progress,
+            &self.lanes,
+        ];
+        for vec in gauges {
             registry.register(boxed(vec))?;
         }
+        registry.register(boxed(&self.lag_seconds))?;
         for histogram in [&self.commit, &self.end_to_end, &self.lateness] {
             registry.register(boxed(histogram))?;
         }
@@ -169,10 +221,12 @@ impl Metrics {
             for result in TransactionResult::ALL {
                 self.transactions.get_metric_with_label_values(&[stage, result.name()])?;
             }
-            for vec in [&self.timers, &self.quarantined, &self.restored] {
+            for vec in [&self.timers, &self.restored] {
                 vec.get_metric_with_label_values(&[stage])?;
             }
-            self.lag.get_metric_with_label_values(&[stage])?;
+            for doubt in Doubt::ALL {
+                self.quarantined.get_metric_with_label_values(&[stage, doubt.name()])?;
+            }
         }
         for reason in DeadLetterReason::ALL {
             self.dead_letters.get_metric_with_label_values(&[reason.name()])?;
@@ -213,11 +267,18 @@ impl Metrics {
     }
 
     /// Counts a lane's restore.
-    pub fn lane_restored(&self, stage: StageName, records: u64, quarantined: bool) {
+    pub fn lane_restored(&self, stage: StageName, records: u64) {
         self.restored.with_label_values(&[stage.name()]).inc_by(records);
-        if quarantined {
-            self.quarantined.with_label_values(&[stage.name()]).inc();
-        }
+    }
+
+    /// Counts a store that was not trusted.
+    pub fn store_set_aside(&self, stage: StageName, reason: &'static str) {
+        self.quarantined.with_label_values(&[stage.name(), reason]).inc();
+    }
+
+    /// Says how much a worker has still to replay.
+    pub fn restoring(&self, stage: StageName, worker: &str, remaining: u64) {
+        set(&self.restoring, &[stage.name(), worker], remaining);
     }
 
     /// Says that a worker went round, and how many lanes it owns.
@@ -227,10 +288,37 @@ impl Metrics {
         self.lanes.with_label_values(&[stage.name(), worker]).set(lanes);
     }
 
-    /// Says how much a stage has still to read.
-    pub fn lag(&self, stage: StageName, records: u64) {
-        self.lag.with_label_values(&[stage.name()]).set(i64::try_from(records).unwrap_or(i64::MAX));
+    /// Says how far behind an input of a lane is.
+    pub fn lag(&self, stage: StageName, (topic, lane): (Topic, u32), records: u64, seconds: f64) {
+        let labels = [stage.name(), topic.name(), &lane.to_string()];
+        set(&self.lag, &labels, records);
+        self.lag_seconds.with_label_values(&labels).set(seconds);
     }
+
+    /// Forgets an input of a lane: whoever has it now tells of it.
+    pub fn lag_gone(&self, stage: StageName, (topic, lane): (Topic, u32)) {
+        let labels = [stage.name(), topic.name(), &lane.to_string()];
+        // One that was never told of has no series to remove.
+        drop(self.lag.remove_label_values(&labels));
+        drop(self.lag_seconds.remove_label_values(&labels));
+    }
+
+    /// Says what a worker holds in memory that is not true yet, and what is not on disk.
+    pub fn state_bytes(&self, stage: StageName, worker: &str, uncommitted: usize, unwritten: u64) {
+        let uncommitted = u64::try_from(uncommitted).unwrap_or(u64::MAX);
+        set(&self.uncommitted, &[stage.name(), worker], uncommitted);
+        set(&self.unwritten, &[stage.name(), worker], unwritten);
+    }
+
+    /// Says how many inputs of a worker's lanes stand still.
+    pub fn lanes_standing(&self, stage: StageName, worker: &str, lanes: usize) {
+        let lanes = u64::try_from(lanes).unwrap_or(u64::MAX);
+        set(&self.standing, &[stage.name(), worker], lanes);
+    }
+}
+
+fn set(gauge: &IntGaugeVec, labels: &[&str], value: u64) {
+    gauge.with_label_values(labels).set(i64::try_from(value).unwrap_or(i64::MAX));
 }
 
 /// The page Prometheus reads.

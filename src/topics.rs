@@ -113,6 +113,9 @@ pub struct Declaration {
     /// How long records are kept; absent: for ever.
     #[serde(default)]
     pub retention_ms: Option<u64>,
+    /// Of a changelog: how long the deletion of a row is kept. A store that was away for longer is not believed.
+    #[serde(default)]
+    pub deletions_kept_ms: Option<u64>,
     /// Name of its schema in `schemas/`; `none` for bytes that are nobody else's.
     pub schema: String,
     /// Who writes it.
@@ -181,6 +184,16 @@ mod tests {
         assert_eq!(declared, Topic::ALL);
         let names: BTreeSet<&str> = Topic::ALL.iter().map(|topic| topic.name()).collect();
         assert_eq!(names.len(), Topic::ALL.len(), "two topics share a name");
+    }
+
+    /// A store older than what is kept of deletions would let deleted rows rise again.
+    #[test]
+    fn every_changelog_says_how_long_deletions_are_kept() {
+        for topic in &catalogue().topics {
+            let changelog = topic.name.ends_with(".changelog");
+            assert_eq!(topic.deletions_kept_ms.is_some(), changelog, "{}", topic.name);
+            assert!(!changelog || topic.cleanup == Cleanup::Compact, "{}", topic.name);
+        }
     }
 
     #[test]

@@ -18,6 +18,12 @@ use crate::normalize::Accounts;
 use crate::normalize::print::print;
 use crate::{schemas, telemetry};
 
+/// How long tasks that nobody waits for may hold up the end.
+const LEFT_BEHIND_WITHIN: Duration = Duration::from_secs(1);
+
+/// How a process ends that did not stop in time.
+const NOT_STOPPED: i32 = 3;
+
 /// How long a health check waits.
 const HEALTH_WITHIN: Duration = Duration::from_secs(3);
 
@@ -37,8 +43,8 @@ pub fn execute(command: Command) -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode, Error> {
     match command {
-        Command::Run(args) => runtime()?.block_on(serve(args)),
-        Command::Demo(args) => runtime()?.block_on(demo::show(args)),
+        Command::Run(args) => on_runtime(serve(args)),
+        Command::Demo(args) => on_runtime(demo::show(args)),
         Command::Normalize(args) => print_events(&args),
         Command::Topics(TopicsCommand::Check(args)) => check_topics(&args),
         Command::Topics(TopicsCommand::Apply(args)) => apply_topics(&args),
@@ -51,14 +57,18 @@ fn run(command: Command) -> Result<ExitCode, Error> {
             writeln!(std::io::stdout(), "{config:#?}")?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Health { url } => runtime()?.block_on(health(&url)),
+        Command::Health { url } => on_runtime(health(&url)),
         Command::Bench(command) => bench::measure(&command),
         Command::Schemas(SchemasCommand::Write { dir }) => write_schemas(&dir),
     }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Error> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+/// Runs to the end of `work`; what it left behind on the runtime is not waited for.
+fn on_runtime(work: impl Future<Output = Result<ExitCode, Error>>) -> Result<ExitCode, Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(LEFT_BEHIND_WITHIN);
+    done
 }
 
 async fn serve(args: RunArgs) -> Result<ExitCode, Error> {
@@ -86,6 +96,7 @@ async fn serve(args: RunArgs) -> Result<ExitCode, Error> {
         }
     };
     tracing::info!("stopping");
+    end_after(Duration::from_millis(config.stop_within_ms))?;
     let ended = app.stop().await;
     tracing::info!("stopped");
     ended?;
@@ -107,6 +118,21 @@ async fn stop_signal() -> std::io::Result<()> {
         }
         std::process::exit(130);
     });
+    Ok(())
+}
+
+/// Ends the process when it has not ended by itself within `patience`. Safe at any time: a start goes on from the last
+/// commit. Every wait on the way has a bound of its own; this one is for what nobody thought of, and for libraries.
+fn end_after(patience: Duration) -> std::io::Result<()> {
+    let watchdog = std::thread::Builder::new().name("stop-watchdog".to_owned());
+    let watching = watchdog.spawn(move || {
+        std::thread::sleep(patience);
+        let waited_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        tracing::error!(waited_ms, "not everything stopped in time; the process ends without it");
+        std::process::exit(NOT_STOPPED);
+    })?;
+    // Nobody joins it: it ends with the process.
+    drop(watching);
     Ok(())
 }
 

@@ -1,7 +1,6 @@
 //! All HTTP on one address: webhooks, desk API, health, metrics. Which routes are there depends on the roles.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use axum::Router;
@@ -11,56 +10,17 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use prometheus::Registry;
 
+use super::health::Health;
 use super::{Error, own_accounts};
 use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::config::{Config, Role};
 use crate::desk::{self, AgentToken, Desk};
 use crate::domain::settings::{AccountSettings, SettingsTable};
-use crate::domain::time::MINUTE_MS;
-use crate::engine::worker::Pulse;
 use crate::ingress::{self, Ingress, Limits, Secrets, VerifyToken};
 use crate::project::Views;
 use crate::secret::Secret;
 use crate::{metrics, normalize};
-
-/// A worker that has not gone round for so long is stuck: half of Kafka's patience with a silent member.
-const BEAT_WITHIN_MS: u64 = 2 * MINUTE_MS + MINUTE_MS / 2;
-
-/// What `/livez` and `/readyz` look at.
-#[derive(Debug)]
-pub(super) struct Readiness {
-    workers: Vec<Arc<Pulse>>,
-    views: Option<Arc<AtomicBool>>,
-    clock: Clock,
-    pub(super) stopping: AtomicBool,
-}
-
-impl Readiness {
-    pub(super) const fn new(
-        workers: Vec<Arc<Pulse>>,
-        views: Option<Arc<AtomicBool>>,
-        clock: Clock,
-    ) -> Self {
-        Self { workers, views, clock, stopping: AtomicBool::new(false) }
-    }
-
-    /// Every worker has its lanes, views have caught up, nobody is stopping.
-    pub(super) fn is_ready(&self) -> bool {
-        let joined = self.workers.iter().all(|worker| worker.joined.load(Ordering::Relaxed));
-        let caught_up = self.views.as_ref().is_none_or(|views| views.load(Ordering::Relaxed));
-        joined && caught_up && !self.stopping.load(Ordering::Relaxed)
-    }
-
-    /// Every worker goes round. Says nothing about Kafka: its outage must not restart the fleet.
-    fn is_live(&self) -> bool {
-        let now_ms = self.clock.now().as_ms();
-        self.workers.iter().all(|worker| {
-            let beat_at_ms = worker.beat_at_ms.load(Ordering::Relaxed);
-            beat_at_ms == 0 || now_ms.saturating_sub(beat_at_ms) < BEAT_WITHIN_MS
-        })
-    }
-}
 
 /// What the routes need.
 pub(super) struct Parts<'a> {
@@ -70,7 +30,7 @@ pub(super) struct Parts<'a> {
     pub(super) settings: &'a Arc<ArcSwap<SettingsTable>>,
     pub(super) registry: &'a Registry,
     pub(super) views: Option<Views>,
-    pub(super) ready: &'a Arc<Readiness>,
+    pub(super) health: &'a Arc<Health>,
 }
 
 /// The routes of the configured roles, and the desk among them, whose listeners must be sent away before the end.
@@ -87,7 +47,7 @@ pub(super) fn router(parts: &Parts<'_>) -> Result<(Router, Option<Arc<Desk>>), E
 }
 
 fn health(parts: &Parts<'_>) -> Router {
-    let (ready, live) = (Arc::clone(parts.ready), Arc::clone(parts.ready));
+    let (ready, live) = (Arc::clone(parts.health), Arc::clone(parts.health));
     Router::new()
         .route("/livez", get(move || async move { yes_or_no(live.is_live()) }))
         .route("/readyz", get(move || async move { yes_or_no(ready.is_ready()) }))
@@ -122,6 +82,7 @@ fn webhooks(parts: &Parts<'_>) -> Result<Router, Error> {
         key_of: Arc::new(move |body| normalize::peek::key_of(body, &accounts)),
         clock: parts.clock.clone(),
         metrics: ingress::Metrics::register(parts.registry)?,
+        pulse: parts.health.ingress.clone().unwrap_or_default(),
     };
     Ok(ingress::router(Arc::new(ingress)))
 }

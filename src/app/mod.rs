@@ -8,6 +8,7 @@ mod commands;
 mod demo;
 mod dead_letters;
 mod erasure;
+mod health;
 mod http;
 mod pipeline;
 mod scan;
@@ -21,7 +22,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -41,6 +42,8 @@ use crate::metrics::Metrics;
 use crate::normalize::Accounts;
 use crate::secret::Secret;
 use crate::{engine, send};
+
+use health::Health;
 
 pub use commands::execute;
 
@@ -87,7 +90,7 @@ pub struct App {
     http_stop: watch::Sender<bool>,
     http: tokio::task::JoinHandle<()>,
     broker: Broker,
-    ready: Arc<http::Readiness>,
+    health: Arc<Health>,
 }
 
 impl App {
@@ -119,11 +122,13 @@ impl App {
             metrics,
         };
         let workers = workers::start(config, &around, &sends)?;
-        let ready = Arc::new(http::Readiness::new(
-            workers.iter().map(|worker| Arc::clone(&worker.pulse)).collect(),
-            views.as_ref().map(|views| Arc::clone(&views.caught_up)),
-            clock.clone(),
-        ));
+        let health = Arc::new(Health {
+            workers: workers.iter().map(|worker| Arc::clone(&worker.pulse)).collect(),
+            views: views.as_ref().map(|views| Arc::clone(&views.caught_up)),
+            ingress: config.roles().contains(&Role::Ingress).then(Arc::default),
+            clock: clock.clone(),
+            stopping: AtomicBool::new(false),
+        });
         let routed = http::router(&http::Parts {
             config,
             broker: &broker,
@@ -131,7 +136,7 @@ impl App {
             settings: &settings,
             registry: &registry,
             views: views.as_ref().map(|views| views.views.clone()),
-            ready: &ready,
+            health: &health,
         });
         let (router, desk) = match routed {
             Ok(routed) => routed,
@@ -152,7 +157,7 @@ impl App {
             http_stop,
             http,
             broker,
-            ready,
+            health,
         })
     }
 
@@ -163,7 +168,7 @@ impl App {
     /// [`Error::Failed`] when that takes longer than `patience`.
     pub async fn ready(&self, patience: Duration) -> Result<(), Error> {
         let waited = crate::clock::Stopwatch::start();
-        while !self.ready.is_ready() {
+        while !self.health.is_ready() {
             if waited.elapsed() > patience {
                 return Err(Error::Failed("the pipeline did not become ready in time".to_owned()));
             }
@@ -184,7 +189,7 @@ impl App {
     ///
     /// The first error a worker ended with, or the broker's when its last records did not reach the disk.
     pub async fn stop(self) -> Result<(), Error> {
-        self.ready.stopping.store(true, Ordering::Relaxed);
+        self.health.stopping.store(true, Ordering::Relaxed);
         if let Some(desk) = self.desk {
             desk.hang_up();
         }
@@ -195,6 +200,11 @@ impl App {
         let (workers, views, broker) = (self.workers, self.views, self.broker);
         let settings = self.settings;
         let joined = tokio::task::spawn_blocking(move || {
+            // All are told first: where a broker is away, each has a wait of its own to end.
+            if let Some(views) = &views {
+                views.tell_to_stop();
+            }
+            settings.tell_to_stop();
             let ended = workers::stop(workers);
             if let Some(views) = views {
                 views.stop();
@@ -237,6 +247,7 @@ fn kafka_settings(config: &Config) -> KafkaSettings {
         properties: exposed(&config.kafka_properties),
         replication: config.kafka_replication,
         partitions: config.partitions,
+        group_protocol: config.kafka_group_protocol,
         session_timeout: Duration::from_millis(config.kafka_session_timeout_ms),
         transaction_timeout: Duration::from_millis(config.kafka_transaction_timeout_ms),
         ..KafkaSettings::new(config.kafka_bootstrap.as_deref().unwrap_or_default())

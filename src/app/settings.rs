@@ -35,9 +35,14 @@ pub(super) struct Running {
 }
 
 impl Running {
+    /// The loop ends soon.
+    pub(super) fn tell_to_stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
     /// Ends the loop and waits for its end.
     pub(super) fn stop(mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.tell_to_stop();
         let thread = self.thread.take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the reader of settings panicked");

@@ -25,8 +25,12 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn stop(self) {
+    pub(super) fn tell_to_stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn stop(self) {
+        self.tell_to_stop();
         if self.thread.join().is_err() {
             tracing::error!("the views' reader panicked");
         }

@@ -20,6 +20,7 @@ use crate::normalize::edge::NormalizeStage;
 use crate::profile::{self, ProfileStage};
 use crate::route::edge::RouteStage;
 use crate::send::{self, Caller, SendStage, Token};
+use crate::store::Place;
 use crate::topics::Topic;
 
 /// A stage thread.
@@ -133,7 +134,7 @@ fn spec(
         session: SessionSpec { group: stage.name().to_owned(), member, inputs: inputs.to_vec() },
         changelog,
         // Two workers of one process never own one lane, but while lanes move both may have it open.
-        data_dir: config.data_dir.join("state").join(slot.to_string()),
+        stores: Place::Directory(config.data_dir.join("state").join(slot.to_string())),
     }
 }
 
@@ -146,7 +147,10 @@ fn spawn<S: Stage>(
     let name = spec.session.member.clone();
     let pulse = Arc::new(Pulse::default());
     let worker = Worker::new(spec, around.clone(), stage, act, Arc::clone(&pulse));
+    let ending = Ending(Arc::clone(&pulse));
     let thread = std::thread::Builder::new().name(name.clone()).spawn(move || {
+        // Said even if it panics.
+        let _ending = ending;
         let ended = worker.run();
         if let Err(error) = &ended {
             tracing::error!(%error, "stage stopped; a person must look at it");
@@ -154,6 +158,15 @@ fn spawn<S: Stage>(
         ended
     })?;
     Ok(Running { name, pulse, thread })
+}
+
+/// Says when it goes that its worker has ended.
+struct Ending(Arc<Pulse>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.ended.store(true, Ordering::Relaxed);
+    }
 }
 
 fn nothing_to_do<S: Stage<Action = (), Completion = ()>>() -> Act<S> {

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use super::record::Output;
-use super::{Error, NextOffsets, PollBounds, Polled, ReadBatch, SessionSpec, embedded, kafka};
+use super::{Error, Lag, NextOffsets, PollBounds, Polled, ReadBatch, SessionSpec, embedded, kafka};
 use crate::topics::Topic;
 
 /// A broker. Cheap to clone: every clone speaks to the same log.
@@ -65,6 +65,18 @@ impl Broker {
         match self {
             Self::Kafka(broker) => broker.end_offset(topic, partition),
             Self::Embedded(broker) => broker.end_offset(topic, partition),
+        }
+    }
+
+    /// The first offset of a partition from which nothing was dropped for its age, and the offset after its last record.
+    ///
+    /// # Errors
+    ///
+    /// As [`Broker::end_offset`].
+    pub fn extent(&self, topic: Topic, partition: u32) -> Result<(u64, u64), Error> {
+        match self {
+            Self::Kafka(broker) => broker.extent(topic, partition),
+            Self::Embedded(broker) => broker.extent(topic, partition),
         }
     }
 
@@ -175,6 +187,25 @@ impl Session {
         match self {
             Self::Kafka(session) => session.abort(),
             Self::Embedded(session) => session.abort(),
+        }
+    }
+
+    /// Whether the group has told this member once which lanes it has, be it none.
+    #[must_use]
+    pub fn has_joined(&self) -> bool {
+        match self {
+            Self::Kafka(session) => session.has_joined(),
+            Self::Embedded(session) => session.has_joined(),
+        }
+    }
+
+    /// How far behind the taken lanes are, input by input. On Kafka as of the last statistics, a few seconds old; an
+    /// input whose last record is a transaction's mark may rest at one.
+    #[must_use]
+    pub fn lag(&self) -> Lag {
+        match self {
+            Self::Kafka(session) => session.lag(),
+            Self::Embedded(session) => session.lag(),
         }
     }
 

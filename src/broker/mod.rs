@@ -10,6 +10,7 @@ pub mod kafka;
 pub mod embedded;
 pub mod partitioner;
 pub mod record;
+pub mod trace;
 pub mod error;
 pub mod types;
 mod choice;
@@ -66,3 +67,6 @@ pub enum Polled {
 
 /// Where a lane's input goes on: by topic and partition, the next offset to read.
 pub type NextOffsets = std::collections::BTreeMap<(Topic, u32), u64>;
+
+/// How many records of an input are committed and not yet processed, by topic and partition.
+pub type Lag = std::collections::BTreeMap<(Topic, u32), u64>;

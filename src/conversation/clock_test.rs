@@ -68,7 +68,10 @@ fn the_clock_is_not_cleared_by_a_heart_a_note_a_failed_send_or_an_offer() {
     let mut story = held();
     story.wish("ana", DeskWish::Like { mid: mid("m1") }, at(2));
     story.wish("ana", DeskWish::AddNote { text: "vip".to_owned() }, at(3));
-    story.decided(RoutingVerdict::Unassigned { agent_id: agent("ana") }, at(4));
+    story.decided(
+        RoutingVerdict::Unassigned { agent_id: agent("ana"), reason: Default::default() },
+        at(4),
+    );
     let send = story.reply("ana", "hello", at(5)).sends()[0].clone();
     story.outcome(&send, failed(), at(6));
     assert_eq!(story.due_at(), Some(at(60)));

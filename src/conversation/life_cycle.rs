@@ -11,7 +11,7 @@ use crate::conversation::turn::{Turn, display_name};
 use crate::domain::event::Direction;
 use crate::domain::fact::{EndReason, EndStatus, FactBody, Initiator};
 use crate::domain::id::AgentId;
-use crate::domain::routing::{AssignReason, RoutingAsk};
+use crate::domain::routing::{AssignReason, RoutingAsk, UnassignReason};
 use crate::domain::settings::AutoEndBase;
 use crate::domain::time::{DAY_MS, Timestamp};
 
@@ -183,8 +183,13 @@ impl Turn<'_> {
 
     /// Takes the conversation from its agent.
     pub(super) fn unassign(&mut self, at: Timestamp) {
+        self.unassign_for(UnassignReason::ReroutedUnassign, at);
+    }
+
+    /// Takes the conversation from its agent, and says why.
+    pub(super) fn unassign_for(&mut self, reason: UnassignReason, at: Timestamp) {
         let Some(agent_id) = self.agent() else { return };
-        let body = FactBody::ContactUnassigned { agent_id: agent_id.clone() };
+        let body = FactBody::ContactUnassigned { agent_id: agent_id.clone(), reason };
         self.tell(Initiator::System, at, body);
         if let Some(conversation) = &mut self.state.conversation {
             conversation.agent = None;

@@ -192,7 +192,7 @@ fn decision(which: u8, place: usize, now: Timestamp, state: &ThreadState) -> Rou
         3 => RoutingVerdict::Rejected { offer_id, agent_id, reason: RejectReason::Declined },
         4 => RoutingVerdict::Rescinded { offer_id, agent_id },
         5 => RoutingVerdict::Assigned { agent_id, reason: AssignReason::Manual },
-        _ => RoutingVerdict::Unassigned { agent_id },
+        _ => RoutingVerdict::Unassigned { agent_id, reason: Default::default() },
     };
     RoutingDecision {
         verdict,

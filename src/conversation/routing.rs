@@ -109,8 +109,8 @@ impl Turn<'_> {
                 self.tell(system, at, FactBody::ContactRescinded { offer_id, agent_id });
                 self.care(Care::Asked);
             }
-            RoutingVerdict::Unassigned { agent_id: _ } => {
-                self.unassign(at);
+            RoutingVerdict::Unassigned { agent_id: _, reason } => {
+                self.unassign_for(*reason, at);
                 self.care(Care::Asked);
             }
         }

@@ -369,7 +369,10 @@ fn decisions_are_told_once_and_about_the_open_contact_alone() {
     let step = story.decided(RoutingVerdict::Accepted { offer_id, agent_id: who }, at(5));
     assert_eq!(step.facts(), ["contact.accepted"]);
     assert_eq!(story.status(), Some(Status::Open));
-    let step = story.decided(RoutingVerdict::Unassigned { agent_id: agent("ana") }, at(6));
+    let step = story.decided(
+        RoutingVerdict::Unassigned { agent_id: agent("ana"), reason: Default::default() },
+        at(6),
+    );
     assert_eq!(step.facts(), ["contact.unassigned"]);
     assert_eq!(story.status(), Some(Status::New));
     story.wish("ana", close(true), at(7));

@@ -10,7 +10,7 @@ use crate::desk::extract::{Asked, Body, Envelope, Ids, id};
 use crate::desk::issue;
 use crate::desk::wire::{
     ActBody, ActQuery, AgentList, AvailabilityBody, AwayBody, CommandAnswer, CompanyQuery,
-    NothingBody, OfferList,
+    FocusBody, InboxesBody, NothingBody, OfferList, SettingsPageBody,
 };
 use crate::desk::{Caller, Desk, Error};
 use crate::domain::command::AgentWish;
@@ -81,7 +81,78 @@ pub(super) async fn next(
     (envelope, Asked(query)): (Envelope, Asked<CompanyQuery>),
     Body(NothingBody {}): Body<NothingBody>,
 ) -> Answer {
-    wish(&desk, &caller, (&text, query), &envelope, AgentWish::Next).await
+    let agent_id = caller.acting_for(Some(id(&text, AgentId::parse)?))?;
+    let company = company(&desk, &caller, query.company_id, &agent_id)?;
+    match desk.views.unseen_of(&company, &agent_id) {
+        Some(own) => issue::go_back_to(&envelope, &agent_id, own),
+        None => issue::about_agent(&desk, &envelope, (company, agent_id), AgentWish::Next).await,
+    }
+}
+
+pub(super) async fn focus(
+    State(desk): State<Arc<Desk>>,
+    caller: Caller,
+    Ids(text): Ids<String>,
+    (envelope, Asked(query)): (Envelope, Asked<CompanyQuery>),
+    Body(body): Body<FocusBody>,
+) -> Answer {
+    let set = AgentWish::SetFocus { focus: body.focus };
+    wish(&desk, &caller, (&text, query), &envelope, set).await
+}
+
+pub(super) async fn settings_page(
+    State(desk): State<Arc<Desk>>,
+    caller: Caller,
+    Ids(text): Ids<String>,
+    (envelope, Asked(query)): (Envelope, Asked<CompanyQuery>),
+    Body(body): Body<SettingsPageBody>,
+) -> Answer {
+    let set = AgentWish::SetSettingsPage { open: body.open };
+    wish(&desk, &caller, (&text, query), &envelope, set).await
+}
+
+pub(super) async fn activity(
+    State(desk): State<Arc<Desk>>,
+    caller: Caller,
+    Ids(text): Ids<String>,
+    (envelope, Asked(query)): (Envelope, Asked<CompanyQuery>),
+    Body(NothingBody {}): Body<NothingBody>,
+) -> Answer {
+    wish(&desk, &caller, (&text, query), &envelope, AgentWish::StayActive).await
+}
+
+pub(super) async fn inboxes(
+    State(desk): State<Arc<Desk>>,
+    caller: Caller,
+    Ids(text): Ids<String>,
+    (envelope, Asked(query)): (Envelope, Asked<CompanyQuery>),
+    Body(body): Body<InboxesBody>,
+) -> Answer {
+    caller.require_admin()?;
+    let set = AgentWish::SetInboxes { inbox_ids: body.inbox_ids };
+    wish(&desk, &caller, (&text, query), &envelope, set).await
+}
+
+pub(super) async fn deactivate(
+    State(desk): State<Arc<Desk>>,
+    caller: Caller,
+    Ids(text): Ids<String>,
+    (envelope, Asked(query)): (Envelope, Asked<CompanyQuery>),
+    Body(NothingBody {}): Body<NothingBody>,
+) -> Answer {
+    caller.require_admin()?;
+    wish(&desk, &caller, (&text, query), &envelope, AgentWish::Deactivate).await
+}
+
+pub(super) async fn reactivate(
+    State(desk): State<Arc<Desk>>,
+    caller: Caller,
+    Ids(text): Ids<String>,
+    (envelope, Asked(query)): (Envelope, Asked<CompanyQuery>),
+    Body(NothingBody {}): Body<NothingBody>,
+) -> Answer {
+    caller.require_admin()?;
+    wish(&desk, &caller, (&text, query), &envelope, AgentWish::Reactivate).await
 }
 
 pub(super) async fn offers(

@@ -10,10 +10,10 @@ use crate::desk::extract::{Asked, Body, Envelope, Ids, id};
 use crate::desk::issue::{self, Target};
 use crate::desk::wire::{
     ActBody, ActQuery, Asking, CloseBody, ConversationList, ListQuery, MessageBody, NoteBody,
-    ReplyBody, TopicBody, TransferBody,
+    PriorityBody, ReplyBody, TopicBody, TransferBody,
 };
 use crate::desk::{Caller, Desk, Error, check};
-use crate::domain::command::{DeskWish, Refusal};
+use crate::domain::command::{AgentWish, DeskWish, Refusal};
 use crate::domain::id::{AgentId, ClientMessageId, CommandId, ConversationId, MessageId};
 use crate::domain::time::Timestamp;
 use crate::project::{ConversationDetail, Cursor, Filter, OutwardItems, Place, outward_items};
@@ -214,6 +214,35 @@ pub(super) async fn add_note(
     let wish = Wish::new(&desk, &caller, &text, body.agent_id)?;
     let note = DeskWish::AddNote { text: bounded("text", &body.text, NOTE_CHARS_MAX)? };
     wish.ask(&desk, &envelope, note, "").await
+}
+
+pub(super) async fn seen(
+    State(desk): State<Arc<Desk>>,
+    caller: Caller,
+    Ids(text): Ids<String>,
+    envelope: Envelope,
+    Body(body): Body<ActBody>,
+) -> Answer {
+    let Wish { agent_id, conversation_id, place } =
+        Wish::new(&desk, &caller, &text, body.agent_id)?;
+    // What stands in the view is what could be looked at; with nothing there, nothing is unseen.
+    let newest_at = desk.views.newest_inbound_at(&conversation_id);
+    let seen_at = newest_at.unwrap_or_else(|| desk.clock.now());
+    let see = AgentWish::See { conversation_id, seen_at };
+    issue::about_agent(&desk, &envelope, (place.company_id, agent_id), see).await
+}
+
+pub(super) async fn priority(
+    State(desk): State<Arc<Desk>>,
+    caller: Caller,
+    Ids(text): Ids<String>,
+    envelope: Envelope,
+    Body(body): Body<PriorityBody>,
+) -> Answer {
+    let Wish { agent_id, conversation_id, place } =
+        Wish::new(&desk, &caller, &text, body.agent_id)?;
+    let set = AgentWish::Prioritize { conversation_id, priority_score: body.priority_score };
+    issue::about_agent(&desk, &envelope, (place.company_id, agent_id), set).await
 }
 
 /// Who wishes something about which conversation; made only for conversations the caller may see.

@@ -239,6 +239,7 @@ const fn refusal_status(refusal: Refusal) -> StatusCode {
         | Refusal::NotAvailable
         | Refusal::AtMaximum
         | Refusal::NotLoggedIn
+        | Refusal::UserDeactivated
         | Refusal::NotConfirmed
         | Refusal::CustomerMerged
         | Refusal::CannotMerge
@@ -264,6 +265,7 @@ const fn advice(refusal: Refusal) -> &'static str {
         Refusal::NotAvailable => "become available first",
         Refusal::AtMaximum => "finish a conversation first: this is the maximum",
         Refusal::NotLoggedIn => "log in first",
+        Refusal::UserDeactivated => "an administrator deactivated this agent",
         Refusal::NotConfirmed => "make sure they are one person, then send `confirmed`",
         Refusal::CustomerMerged => "this profile is merged into another; go there",
         Refusal::CannotMerge => "these two profiles cannot be merged",

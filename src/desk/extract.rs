@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
-use crate::broker::record;
+use crate::broker::{record, trace};
 use crate::desk::wire::Asking;
 use crate::desk::{Caller, Desk, Error};
 use crate::domain::id::{AgentId, IdError};
@@ -18,8 +18,6 @@ use crate::domain::id::{AgentId, IdError};
 const KEY_CHARS_MAX: usize = 64;
 /// Characters of a field's name repeated in an answer.
 const NAME_CHARS_MAX: usize = 64;
-/// Characters of a W3C trace parent.
-const TRACE_PARENT_CHARS: usize = 55;
 
 impl FromRequestParts<Arc<Desk>> for Caller {
     type Rejection = Error;
@@ -61,17 +59,16 @@ impl Caller {
 pub(super) struct Envelope {
     /// The client's key: the same twice acts once.
     pub(super) idempotency_key: Option<String>,
-    /// The trace to go on with.
-    pub(super) traceparent: Option<String>,
+    /// The trace to go on with: the caller's, else a new one.
+    pub(super) traceparent: String,
 }
 
 impl<S: Sync> FromRequestParts<S> for Envelope {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Error> {
-        let trace = parts.headers.get(record::header::TRACE_PARENT);
-        let trace = trace.and_then(|value| value.to_str().ok());
-        let traceparent = trace.filter(|text| text.len() == TRACE_PARENT_CHARS).map(str::to_owned);
+        let given = parts.headers.get(record::header::TRACE_PARENT);
+        let traceparent = trace::traceparent(given.and_then(|value| value.to_str().ok()));
         let idempotency_key = match parts.headers.get("idempotency-key") {
             None => None,
             Some(value) => Some(well_formed(value.as_bytes()).ok_or(Error::InvalidIdempotencyKey)?),

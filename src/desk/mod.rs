@@ -45,6 +45,8 @@ mod settings_test;
 #[cfg(test)]
 mod customers_test;
 #[cfg(test)]
+mod agents_test;
+#[cfg(test)]
 mod details_test;
 
 use std::fmt;

@@ -12,8 +12,9 @@ use utoipa::openapi::HttpMethod;
 use crate::desk::openapi::{self, Shape};
 use crate::desk::wire::{
     AccountSettingsBody, ActBody, AgentList, AvailabilityBody, AwayBody, CloseBody, CommandAnswer,
-    CompanySettingsBody, ConversationList, CustomerList, DetailsBody, MergeBody, MessageBody,
-    NoteBody, NothingBody, OfferList, ReplyBody, SettingsAnswer, TopicBody, TransferBody,
+    CompanySettingsBody, ConversationList, CustomerList, DetailsBody, FocusBody, InboxesBody,
+    MergeBody, MessageBody, NoteBody, NothingBody, OfferList, PriorityBody, ReplyBody,
+    SettingsAnswer, SettingsPageBody, TopicBody, TransferBody,
 };
 use crate::desk::{Caller, Desk, Error, agents, console, conversations, customers, live, settings};
 use crate::domain::routing::AgentSnapshot;
@@ -104,6 +105,7 @@ type Handler = MethodRouter<Arc<Desk>>;
 pub(super) fn table() -> Vec<Route> {
     let mut table = about_conversations();
     table.extend(about_agents());
+    table.extend(about_agents_work());
     table.extend(about_customers());
     table.extend(about_settings());
     table.extend(about_the_desk());
@@ -176,6 +178,18 @@ fn about_conversations() -> Vec<Route> {
             Shape::of::<NoteBody>(),
             post(on::add_note),
         ),
+        Route::command(
+            "/v1/conversations/{id}/seen",
+            "Its agent has looked at it: Next leads back only to what came after.",
+            Shape::of::<ActBody>(),
+            post(on::seen),
+        ),
+        Route::command(
+            "/v1/conversations/{id}/priority",
+            "Say how urgent it is while it needs an agent; higher goes first in its inbox.",
+            Shape::of::<PriorityBody>(),
+            post(on::priority),
+        ),
     ]
 }
 
@@ -201,8 +215,13 @@ fn about_agents() -> Vec<Route> {
         .asking(COMPANY),
         Route::command("/v1/agents/{id}/away", "Leave, or come back.", away, post(on::away))
             .asking(COMPANY),
-        Route::command("/v1/agents/{id}/next", "More work.", nothing, post(on::next))
-            .asking(COMPANY),
+        Route::command(
+            "/v1/agents/{id}/next",
+            "Back to an own conversation with something unseen; else more work.",
+            nothing,
+            post(on::next),
+        )
+        .asking(COMPANY),
         Route::view("/v1/offers", "Offers that can be accepted.", offers, get(on::offers))
             .asking(ACT),
         Route::command("/v1/offers/{offer_id}/accept", "Take it.", act, post(on::accept)),
@@ -214,6 +233,42 @@ fn about_agents() -> Vec<Route> {
             get(on::command),
         ),
     ]
+}
+
+/// What keeps an agent from being routed to, and what an administrator says about one.
+fn about_agents_work() -> Vec<Route> {
+    use agents as on;
+    let (nothing, focus) = (Shape::of::<NothingBody>(), Shape::of::<FocusBody>());
+    let (page, inboxes) = (Shape::of::<SettingsPageBody>(), Shape::of::<InboxesBody>());
+    let commands = vec![
+        Route::command("/v1/agents/{id}/focus", "Enter or leave Focus.", focus, post(on::focus)),
+        Route::command(
+            "/v1/agents/{id}/settings-page",
+            "The settings page is open, or not any more: nothing is routed meanwhile.",
+            page,
+            post(on::settings_page),
+        ),
+        Route::command("/v1/agents/{id}/activity", "Still here.", nothing, post(on::activity)),
+        Route::command(
+            "/v1/agents/{id}/inboxes",
+            "Which inboxes the agent serves; for the administrator alone.",
+            inboxes,
+            post(on::inboxes),
+        ),
+        Route::command(
+            "/v1/agents/{id}/deactivate",
+            "Takes everything from the agent, who may not log in; for the administrator alone.",
+            nothing,
+            post(on::deactivate),
+        ),
+        Route::command(
+            "/v1/agents/{id}/reactivate",
+            "The agent may log in again; for the administrator alone.",
+            nothing,
+            post(on::reactivate),
+        ),
+    ];
+    commands.into_iter().map(|command| command.asking(COMPANY)).collect()
 }
 
 fn about_customers() -> Vec<Route> {

@@ -205,7 +205,7 @@ async fn append(
         kind: record.name(),
         source: SOURCE,
         time: now,
-        traceparent: envelope.traceparent.as_deref(),
+        traceparent: Some(&envelope.traceparent),
     };
     let output = Output::event(Topic::Settings, &key, &event, record);
     let output = output.map_err(|_unlikely| Error::Internal)?;

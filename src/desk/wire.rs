@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::command::Refusal;
 use crate::domain::fact::{ConversationSnapshot, Status};
 use crate::domain::id::{
-    AgentId, ClientMessageId, CommandId, CompanyId, CustomerId, InboxId, MessageId,
+    AgentId, ClientMessageId, CommandId, CompanyId, ConversationId, CustomerId, InboxId, MessageId,
 };
 use crate::domain::routing::AgentSnapshot;
 use crate::domain::settings::{AccountSettings, CompanySettings, Version};
@@ -196,6 +196,42 @@ pub(super) struct AwayBody {
     pub(super) away: bool,
 }
 
+/// Whether an agent is in Focus.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FocusBody {
+    /// Is in Focus.
+    pub(super) focus: bool,
+}
+
+/// Whether an agent is on the settings page.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SettingsPageBody {
+    /// Is on it.
+    pub(super) open: bool,
+}
+
+/// Whose inboxes an agent serves.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InboxesBody {
+    /// These alone, 200 at most; left out, every inbox.
+    #[serde(default)]
+    pub(super) inbox_ids: Option<Vec<InboxId>>,
+}
+
+/// How urgent a conversation is.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PriorityBody {
+    /// Higher goes first; 0 is what everybody begins with.
+    pub(super) priority_score: i32,
+    /// For whom an administrator acts.
+    #[serde(default)]
+    pub(super) agent_id: Option<AgentId>,
+}
+
 /// Settings of a company to set; what is left out stays as it is at that moment.
 #[derive(Debug, JsonSchema)]
 #[expect(dead_code, reason = "for the document: read field by field, to name what is wrong")]
@@ -315,6 +351,9 @@ pub(super) struct CommandAnswer {
     /// When that was decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) decided_at: Option<Timestamp>,
+    /// After Next: an own conversation with something unseen, to go back to before there is more work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) conversation_id: Option<ConversationId>,
 }
 
 /// How far a command is.

@@ -246,13 +246,13 @@ pub struct AgentCommand {
     pub command_id: CommandId,
     /// Whose pool of agents.
     pub company_id: CompanyId,
-    /// Who wishes.
+    /// Who wishes; where an administrator alone may, whom it is about.
     pub agent_id: AgentId,
     /// When the desk received it.
     pub issued_at: Timestamp,
 }
 
-/// What an agent can wish about their own work.
+/// What can be wished about an agent's work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum AgentWish {
@@ -282,9 +282,60 @@ pub enum AgentWish {
     },
     /// More work, please.
     Next,
+    /// Nothing routed for a while, or again; availability stays as it was.
+    SetFocus {
+        /// Is in Focus.
+        focus: bool,
+    },
+    /// Nothing routed while the settings page is open.
+    SetSettingsPage {
+        /// Is on it.
+        open: bool,
+    },
+    /// Still here: not idle.
+    StayActive,
+    /// Has looked at a conversation of their own.
+    See {
+        /// Which.
+        conversation_id: ConversationId,
+        /// When the newest of what was seen happened.
+        seen_at: Timestamp,
+    },
+    /// Says how urgent a conversation is that waits.
+    Prioritize {
+        /// Which.
+        conversation_id: ConversationId,
+        /// Higher goes first; 0 is what everybody begins with.
+        priority_score: i32,
+    },
+    /// An administrator's: serves these inboxes alone; absent, every inbox.
+    SetInboxes {
+        /// Which; at most [`AgentWish::INBOXES_MAX`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        inbox_ids: Option<Vec<InboxId>>,
+    },
+    /// An administrator's: loses all contacts at once, and may not log in.
+    Deactivate,
+    /// An administrator's: may log in again.
+    Reactivate,
 }
 
 impl AgentWish {
+    /// Inboxes an agent can be given.
+    pub const INBOXES_MAX: usize = 200;
+
+    /// Whether an administrator alone may wish it: no sign of the agent's being there.
+    #[must_use]
+    pub const fn is_administrators(&self) -> bool {
+        matches!(self, Self::SetInboxes { .. } | Self::Deactivate | Self::Reactivate)
+    }
+
+    /// Whether it does nothing the second time, however late: such commands need not be remembered.
+    #[must_use]
+    pub const fn may_repeat(&self) -> bool {
+        matches!(self, Self::StayActive | Self::See { .. })
+    }
+
     /// The `type` tag, for headers and metrics.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -296,6 +347,14 @@ impl AgentWish {
             Self::Accept { .. } => "accept",
             Self::Decline { .. } => "decline",
             Self::Next => "next",
+            Self::SetFocus { .. } => "set_focus",
+            Self::SetSettingsPage { .. } => "set_settings_page",
+            Self::StayActive => "stay_active",
+            Self::See { .. } => "see",
+            Self::Prioritize { .. } => "prioritize",
+            Self::SetInboxes { .. } => "set_inboxes",
+            Self::Deactivate => "deactivate",
+            Self::Reactivate => "reactivate",
         }
     }
 }
@@ -346,6 +405,8 @@ pub enum Refusal {
     AtMaximum,
     /// Not logged in.
     NotLoggedIn,
+    /// deactivated by an administrator.
+    UserDeactivated,
     /// more than 640 characters.
     TextTooLong,
     /// more than 1000 bytes.

@@ -12,7 +12,7 @@ use crate::domain::id::{
     OfferId, SendId,
 };
 use crate::domain::outbound::FailureCode;
-use crate::domain::routing::{AssignReason, RejectReason};
+use crate::domain::routing::{AssignReason, RejectReason, UnassignReason};
 use crate::domain::settings::WindowOpener;
 use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
@@ -198,6 +198,9 @@ pub enum FactBody {
     ContactUnassigned {
         /// From whom.
         agent_id: AgentId,
+        /// Why.
+        #[serde(default)]
+        reason: UnassignReason,
     },
     /// Moved to another inbox; the fact's own inbox and assignee are those it left.
     #[serde(rename = "contact.transferred")]

@@ -32,9 +32,9 @@ pub struct RoutingRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum RoutingAsk {
-    /// Find an agent. In another inbox than before, it is moved there from wherever it is.
+    /// Find an agent; for a contact already asked about, in another inbox than before: move it there.
     Enqueue {
-        /// In which inbox.
+        /// In which inbox; its queue, and its agents.
         inbox_id: InboxId,
         /// Answer due; none sorts last.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -158,6 +158,9 @@ pub enum RoutingVerdict {
     Unassigned {
         /// From whom.
         agent_id: AgentId,
+        /// Why.
+        #[serde(default)]
+        reason: UnassignReason,
     },
 }
 
@@ -185,6 +188,19 @@ pub enum RejectReason {
     Declined,
     /// By silence.
     Missed,
+}
+
+/// Why a conversation was taken from its agent. Source: desk rule R-155.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum UnassignReason {
+    /// Its agent is absent, or its customer began anew.
+    #[default]
+    ReroutedUnassign,
+    /// Its agent was deactivated.
+    UserDeactivation,
+    /// Somebody moved it to another inbox.
+    Manual,
 }
 
 /// Why a conversation went to an agent without an offer. Source: desk rule R-155.
@@ -216,6 +232,18 @@ pub struct AgentSnapshot {
     pub away: bool,
     /// Declined or missed an offer; no more until Next.
     pub paused_until_next: bool,
+    /// In Focus: nothing is routed to them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub focus: bool,
+    /// On the settings page: nothing is routed to them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_settings_page: bool,
+    /// May not log in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deactivated: bool,
+    /// Whose inboxes they serve; absent: every inbox.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inbox_ids: Option<Vec<InboxId>>,
     /// Conversations held.
     pub held: Vec<HeldConversation>,
     /// The offer on the banner.
@@ -233,6 +261,9 @@ pub struct HeldConversation {
     pub thread: Thread,
     /// Which conversation.
     pub conversation_id: ConversationId,
+    /// Up to when its agent has seen what the customer wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_at: Option<Timestamp>,
 }
 
 /// An offer on an agent's banner. Source: desk rule R-111.

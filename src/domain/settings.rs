@@ -144,6 +144,10 @@ pub struct CompanySettings {
     pub requeue_grace_logout_ms: u64,
     /// The same after going Away.
     pub requeue_grace_away_ms: u64,
+    /// Away after so long without activity; absent: never.
+    pub idle_away_ms: Option<u64>,
+    /// Logged out after so long without activity; absent: never.
+    pub idle_logout_ms: Option<u64>,
     /// Closing needs a topic.
     pub require_topic_to_close: bool,
     /// Links are written `URL [URL]`.
@@ -205,6 +209,8 @@ impl Default for CompanySettings {
             reopen_window_ms: DAY_MS,
             requeue_grace_logout_ms: 0,
             requeue_grace_away_ms: 5 * MINUTE_MS,
+            idle_away_ms: None,
+            idle_logout_ms: None,
             require_topic_to_close: false,
             link_format: true,
         }

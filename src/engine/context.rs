@@ -129,6 +129,20 @@ impl<'a, S: Stage + ?Sized> Context<'a, S> {
         Self { now, partition, settings, rows, outputs, actions }
     }
 
+    /// The same view for another stage that keeps and does the same: one stands before the other.
+    pub const fn of<T>(&mut self) -> Context<'_, T>
+    where
+        T: Stage<Row = S::Row, Action = S::Action> + ?Sized,
+    {
+        Context::new(
+            (self.now, self.partition),
+            self.settings,
+            self.rows,
+            self.outputs,
+            self.actions,
+        )
+    }
+
     /// The record's time, or for a timer the time at which it fires.
     #[must_use]
     pub const fn now(&self) -> Timestamp {

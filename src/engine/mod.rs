@@ -7,9 +7,17 @@ pub mod stage;
 pub mod context;
 pub mod rehearsal;
 pub mod turn;
+pub mod watermark;
+pub mod progress;
+pub mod restore;
 pub mod lane;
 pub mod exchange;
 pub mod worker;
 mod error;
+
+#[cfg(test)]
+mod test_room;
+#[cfg(test)]
+mod worker_test;
 
 pub use error::Error;

@@ -55,7 +55,7 @@ pub trait Stage: Send + 'static {
     /// What it wants done in the world after the commit; `()` for a stage that does nothing there.
     type Action: Send + 'static;
     /// What came of it; `()` likewise.
-    type Completion: Send + 'static;
+    type Completion: Clone + Send + 'static;
 
     /// Answers one input record. `context.now()` is the record's time.
     ///

@@ -136,7 +136,8 @@ pub fn complete<S: Stage>(
     Ok(())
 }
 
-/// Fires timers due before `now`, oldest first in each lane, at most a bounded number.
+/// Fires timers due before what `mark` says of their lane, oldest first in each lane, at most a bounded number; `now` is
+/// when they fire. Says whether some lane may have more of them.
 ///
 /// An input stamped exactly at a deadline comes before its timer, so a timer waits until its time has passed.
 ///
@@ -146,14 +147,18 @@ pub fn complete<S: Stage>(
 pub fn fire_due<S: Stage>(
     stage: &mut S,
     (lanes, settings): (&mut Lanes<S::Row>, &SettingsTable),
-    now: Timestamp,
+    (now, mark): (Timestamp, impl Fn(u32) -> Timestamp),
     turn: &mut Turn<S::Action>,
-) -> Result<(), StateError> {
-    let mut actions = Vec::new();
+) -> Result<bool, StateError> {
+    let (mut actions, mut more) = (Vec::new(), false);
     for (&lane, rows) in lanes.iter_mut() {
-        for (due, key) in due_keys(rows, now)? {
+        let before = mark(lane);
+        let due = due_keys(rows, before)?;
+        more |= due.len() >= TIMERS_PER_TURN;
+        for (due, key) in due {
             // What the turn wrote may have moved the timer; the row alone says when it is due.
-            let still_due = rows.get(&key)?.and_then(|row| row.due_at()).is_some_and(|at| at < now);
+            let due_at = rows.get(&key)?.and_then(|row| row.due_at());
+            let still_due = due_at.is_some_and(|at| at < before);
             if !still_due {
                 continue;
             }
@@ -164,23 +169,23 @@ pub fn fire_due<S: Stage>(
             turn.actions.extend(actions.drain(..).map(|action| (lane, action)));
         }
     }
-    Ok(())
+    Ok(more)
 }
 
 fn due_keys<R: Row>(
     rows: &Rows<R>,
-    now: Timestamp,
+    before: Timestamp,
 ) -> Result<Vec<(Timestamp, Vec<u8>)>, StateError> {
     let mut due: Vec<(Timestamp, Vec<u8>)> = match &rows.committed {
         Committed::Memory(_) => Vec::new(),
         Committed::Lane(lane) => {
-            let until_ms = now.minus_ms(1).as_ms();
+            let until_ms = before.minus_ms(1).as_ms();
             let committed = lane.timers_due(until_ms, TIMERS_PER_TURN)?;
             committed.into_iter().map(|(ms, key)| (Timestamp::from_ms(ms), key)).collect()
         }
     };
     for (key, row) in &rows.overlay {
-        let at = row.as_ref().and_then(Row::due_at).filter(|at| *at < now);
+        let at = row.as_ref().and_then(Row::due_at).filter(|at| *at < before);
         due.extend(at.map(|at| (at, key.clone())));
     }
     due.sort();

@@ -8,7 +8,6 @@
 //! A turn is committed before the next poll, so when lanes move nothing is uncommitted. Whatever fails ends in one of three
 //! ways: abort and read again, rebuild the session, or stop and say why ([`Remedy`]).
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
@@ -16,26 +15,50 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use crate::broker::record::Output;
 use crate::broker::{Broker, PollBounds, Polled, Remedy, Session, SessionSpec};
 use crate::clock::{Clock, Stopwatch};
 use crate::domain::settings::SettingsTable;
+use crate::domain::time::{HOUR_MS, SECOND_MS, Timestamp};
 use crate::engine::context::{Committed, Rows};
 use crate::engine::error::Error;
 use crate::engine::exchange::Exchange;
 use crate::engine::lane;
+use crate::engine::progress::Progress;
+use crate::engine::restore::{Restorer, Tools};
 use crate::engine::stage::{Exit, Stage};
 use crate::engine::turn::{self, Lanes, Turn};
+use crate::engine::watermark::Watermarks;
 use crate::metrics::{Metrics, StageName, TransactionResult};
-use crate::store::{Checkpoint, StoreWriter, WriterSettings};
+use crate::store::{Checkpoint, Place, StoreWriter};
 use crate::topics::Topic;
 
 /// What a turn takes in at most. It ends when the input is empty or a bound is reached, not by a clock.
 const TURN: PollBounds =
     PollBounds { records_max: 5_000, bytes_max: 8 << 20, wait: Duration::from_millis(20) };
 
+/// What a turn may hold that is not true yet, in bytes; beyond it a part of the turn is committed early. A quarter of what
+/// the producer's queue takes, an eighth of what the embedded broker takes.
+const UNCOMMITTED_MAX: usize = 32 << 20;
+
+/// What came of actions is taken in so many at a time; the rest in the next turn.
+const COMPLETIONS_MAX: usize = 5_000;
+
 /// After so many records of a turn the broker is handed what came of them: it compresses and delivers while the next ones are
 /// decided, and what is at work at a time stays in the processor's cache.
 const SLICE_RECORDS: usize = 256;
+
+/// While lanes are restored, the others wait so long for a first record.
+const WAIT_BETWEEN_REPLAYS: Duration = Duration::from_millis(1);
+
+/// A checkpoint that stays in its place is said to be true again this often, or a store that rests would grow too old.
+const CHECKPOINT_AGES_MS: u64 = HOUR_MS;
+
+/// How long actions under way may hold up the end. What comes of them later is seen to by their timers.
+const ACTIONS_WITHIN_MS: u64 = 10 * SECOND_MS;
+
+/// How long the last rows of all lanes may take to disk at the end, and those of lanes that are asked back.
+const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How often a lane's checkpoint moves up to the changelog's end: what a crash replays at most.
 const CHECKPOINT_EVERY_MS: u64 = 2_000;
@@ -58,8 +81,8 @@ pub struct WorkerSpec {
     pub session: SessionSpec,
     /// Where its state is written; none for a stage without state.
     pub changelog: Option<Topic>,
-    /// Directory of its stores; a folder a lane.
-    pub data_dir: PathBuf,
+    /// Where its stores are; a folder a lane.
+    pub stores: Place,
 }
 
 /// What a worker works with.
@@ -84,8 +107,10 @@ pub struct Pulse {
     pub beat_at_ms: AtomicU64,
     /// Lanes owned and restored.
     pub lanes: AtomicU64,
-    /// It has been given its lanes once, or learnt that there are none for it.
+    /// It has its lanes, all restored, or learnt that there are none for it.
     pub joined: AtomicBool,
+    /// Its thread has ended, in order or by a panic.
+    pub ended: AtomicBool,
 }
 
 /// A worker; [`Worker::run`] is its life.
@@ -98,10 +123,19 @@ pub struct Worker<S: Stage> {
     completions: (Completions<S>, Receiver<(u32, S::Completion)>),
     in_flight: usize,
     writer: Option<StoreWriter>,
+    restorer: Option<Restorer<S::Row>>,
     checkpoint_at_ms: u64,
-    checkpoints: std::collections::BTreeMap<u32, u64>,
+    checkpoints: std::collections::BTreeMap<u32, Checkpoint>,
     /// Ends of changelogs seen, which the next commit proves to be ours.
-    seen_ends: std::collections::BTreeMap<u32, u64>,
+    seen_ends: std::collections::BTreeMap<u32, Checkpoint>,
+    marks: Watermarks,
+    progress: Progress,
+    /// Timers wait that were too many for the last turn.
+    hurries: bool,
+    /// The mean size of a row in the last commit.
+    row_bytes: usize,
+    /// The most that was not true yet since it was last told.
+    uncommitted_most: usize,
     pulse: Arc<Pulse>,
 }
 
@@ -129,9 +163,15 @@ impl<S: Stage> Worker<S> {
             completions: std::sync::mpsc::channel(),
             in_flight: 0,
             writer: None,
+            restorer: None,
             checkpoint_at_ms: 0,
             checkpoints: std::collections::BTreeMap::new(),
             seen_ends: std::collections::BTreeMap::new(),
+            marks: Watermarks::default(),
+            progress: Progress::default(),
+            hurries: false,
+            row_bytes: 0,
+            uncommitted_most: 0,
             pulse,
         }
     }
@@ -144,6 +184,8 @@ impl<S: Stage> Worker<S> {
     pub fn run(mut self) -> Result<(), Error> {
         let mut pause = REBUILD_PAUSE.0;
         while !self.told_to_stop() {
+            // One that tries again and again goes round too: it is not stuck when the broker is away.
+            self.beat();
             let ended = self.session_life();
             self.drop_lanes();
             match ended {
@@ -152,7 +194,7 @@ impl<S: Stage> Worker<S> {
                 Err(error) => {
                     tracing::warn!(stage = self.spec.stage.name(), %error, "session rebuilt");
                     self.count(TransactionResult::Fenced, 0.0);
-                    std::thread::sleep(pause);
+                    self.pause(pause);
                     pause = (pause * 2).min(REBUILD_PAUSE.1);
                 }
             }
@@ -163,14 +205,21 @@ impl<S: Stage> Worker<S> {
     /// From joining the group to leaving it; `Ok` when told to stop.
     fn session_life(&mut self) -> Result<(), Error> {
         let mut session = self.begin()?;
+        let mut stopping: Option<Timestamp> = None;
         let ended = loop {
             self.beat();
-            if self.told_to_stop() && self.in_flight == 0 {
-                break Ok(());
+            if self.told_to_stop() {
+                let now = self.around.clock.now();
+                let waited_ms = now.since_ms(*stopping.get_or_insert(now));
+                if self.is_done() || waited_ms > ACTIONS_WITHIN_MS {
+                    self.say_what_is_left();
+                    break Ok(());
+                }
             }
             if let Err(error) = self.round(&mut session) {
                 break Err(error);
             }
+            self.look_round(&session);
         };
         self.close_lanes();
         let closed = session.close();
@@ -190,8 +239,10 @@ impl<S: Stage> Worker<S> {
         if self.spec.changelog.is_some() {
             let clock = self.around.clock.clone();
             let now_ms = move || clock.now().as_ms();
-            self.writer = Some(StoreWriter::start(WriterSettings::default(), now_ms)?);
+            self.writer = Some(self.spec.stores.writer(now_ms)?);
         }
+        let place = self.spec.stores.join(self.spec.stage.name());
+        self.restorer = self.spec.changelog.map(|changelog| Restorer::new(changelog, place));
         Ok(self.around.broker.session(&self.spec.session)?)
     }
 
@@ -209,41 +260,36 @@ impl<S: Stage> Worker<S> {
     }
 
     fn go_round(&mut self, session: &mut impl Exchange) -> Result<(), Error> {
-        let polled = session.poll(&TURN)?;
+        let restores = self.restorer.as_ref().is_some_and(|restorer| !restorer.is_idle());
+        let wait = match (restores, self.hurries) {
+            (_, true) => Duration::ZERO,
+            (true, false) => WAIT_BETWEEN_REPLAYS,
+            (false, false) => TURN.wait,
+        };
+        let polled = session.poll(&PollBounds { wait, ..TURN })?;
         match polled {
-            Polled::Records { records, drained } => self.turn(session, &records, drained),
-            Polled::Idle => {
-                self.pulse.joined.store(true, Ordering::Relaxed);
-                self.turn(session, &[], true)
-            }
-            Polled::Assigned(lanes) => {
-                // They are offered once: whoever could not take them is offered them again as a new session.
-                self.restore(&lanes).map_err(|error| match error.remedy() {
-                    Remedy::Retry | Remedy::Abort => {
-                        crate::broker::Error::Fatal(format!("lanes were not restored: {error}"))
-                            .into()
-                    }
-                    Remedy::Rebuild | Remedy::Stop => error,
-                })?;
-                self.pulse.joined.store(true, Ordering::Relaxed);
-                Ok(session.take(&lanes)?)
-            }
+            Polled::Records { records, drained } => self.turn(session, &records, drained)?,
+            Polled::Idle => self.turn(session, &[], true)?,
+            Polled::Assigned(lanes) => self.receive(session, &lanes)?,
             Polled::Revoked(lanes) => {
                 self.stage.forget();
-                for lane in &lanes {
-                    self.close_lane(*lane);
-                }
-                Ok(session.give_up(&lanes)?)
+                self.close_these(&lanes);
+                session.give_up(&lanes)?;
             }
             Polled::Lost(lanes) => {
                 self.stage.forget();
                 for lane in &lanes {
                     self.lanes.remove(lane);
+                    self.checkpoints.remove(lane);
                     self.seen_ends.remove(lane);
                 }
-                Ok(session.give_up(&lanes)?)
+                if let Some(restorer) = &mut self.restorer {
+                    restorer.give_up(&lanes);
+                }
+                session.give_up(&lanes)?;
             }
         }
+        self.bring_back(session)
     }
 
     fn turn(
@@ -254,45 +300,80 @@ impl<S: Stage> Worker<S> {
     ) -> Result<(), Error> {
         let settings = self.around.settings.load_full();
         let now = self.around.clock.now();
+        self.marks.take_in(records, drained, now);
+        self.progress.came(records, now);
         let mut turn = Turn::default();
-        let completions: Vec<_> = self.completions.1.try_iter().collect();
-        self.in_flight = self.in_flight.saturating_sub(completions.len());
-        let (stage, lanes) = (&mut self.stage, &mut self.lanes);
+        let (mut begun, mut bytes) = (0, 0);
         let stopwatch = Stopwatch::start();
-        for slice in records.chunks(SLICE_RECORDS) {
-            turn::apply(stage, (lanes, &settings), slice, &mut turn)?;
+        for (at, slice) in records.chunks(SLICE_RECORDS).enumerate() {
+            turn::apply(&mut self.stage, (&mut self.lanes, &settings), slice, &mut turn)?;
             for output in turn.take_ready() {
+                bytes += output.bytes();
                 session.send(output)?;
             }
+            let end = at * SLICE_RECORDS + slice.len();
+            if end < records.len() && self.uncommitted(bytes) > UNCOMMITTED_MAX {
+                // What came of these is more than a turn may hold: it becomes true before the rest is looked at.
+                let part = records.get(begun..end).unwrap_or_default();
+                self.commit(session, std::mem::take(&mut turn), (part, now, stopwatch))?;
+                (begun, bytes) = (end, 0);
+            }
         }
+        let completions: Vec<_> = self.completions.1.try_iter().take(COMPLETIONS_MAX).collect();
+        self.in_flight = self.in_flight.saturating_sub(completions.len());
+        let (stage, lanes) = (&mut self.stage, &mut self.lanes);
         turn::complete(stage, (lanes, &settings), completions, now, &mut turn)?;
-        if drained {
-            turn::fire_due(stage, (lanes, &settings), now, &mut turn)?;
-        }
+        let mark = |lane| self.marks.of(lane, now);
+        self.hurries = turn::fire_due(stage, (lanes, &settings), (now, mark), &mut turn)?;
+        self.uncommitted(bytes);
+        let part = records.get(begun..).unwrap_or_default();
+        self.commit(session, turn, (part, now, stopwatch))?;
+        self.look_at_ends(now.as_ms());
+        Ok(())
+    }
+
+    /// Bytes of this turn that are not true yet: what was sent, and rows at the size they had in the commit before.
+    fn uncommitted(&mut self, sent: usize) -> usize {
+        let rows: usize = self.lanes.values().map(|rows| rows.overlay.len()).sum();
+        let bytes = sent.saturating_add(rows.saturating_mul(self.row_bytes));
+        self.uncommitted_most = self.uncommitted_most.max(bytes);
+        bytes
+    }
+
+    /// Makes a turn, or a part of one, true: what came of `records`.
+    fn commit(
+        &mut self,
+        session: &mut impl Exchange,
+        mut turn: Turn<S::Action>,
+        (records, now, stopwatch): (&[crate::broker::record::Record], Timestamp, Stopwatch),
+    ) -> Result<(), Error> {
         let (changelog, changes) = match self.spec.changelog {
-            Some(changelog) => turn::take_changes(lanes, changelog, now),
+            Some(changelog) => turn::take_changes(&mut self.lanes, changelog, now),
             None => (Vec::new(), std::collections::BTreeMap::new()),
         };
         if turn.is_empty() && changelog.is_empty() {
-            self.look_at_ends(now.as_ms());
             return Ok(());
+        }
+        if !changelog.is_empty() {
+            let bytes: usize = changelog.iter().map(Output::bytes).sum();
+            self.row_bytes = bytes / changelog.len();
         }
         for output in turn.take_rest().into_iter().chain(changelog) {
             session.send(output)?;
         }
         session.commit(&turn.next_offsets)?;
         self.count(TransactionResult::Committed, stopwatch.elapsed().as_secs_f64());
+        self.progress.committed(&turn.next_offsets);
         for (lane, rows) in changes {
-            let at = self.checkpoints.get(&lane).copied().unwrap_or(0);
+            let at = self.checkpoints.get(&lane).copied().unwrap_or(Checkpoint::at(0));
             if let Some(Rows { committed: Committed::Lane(desk), .. }) = self.lanes.get(&lane) {
-                desk.submit(rows, Checkpoint::at(at))?;
+                desk.submit(rows, at)?;
             }
         }
         if !turn.next_offsets.is_empty() {
             self.move_checkpoints()?;
         }
         self.after_commit(turn, records);
-        self.look_at_ends(now.as_ms());
         Ok(())
     }
 
@@ -337,7 +418,7 @@ impl<S: Stage> Worker<S> {
         self.checkpoint_at_ms = now_ms;
         for &lane in self.lanes.keys() {
             match self.around.broker.end_offset(changelog, lane) {
-                Ok(end) => drop(self.seen_ends.insert(lane, end)),
+                Ok(end) => drop(self.seen_ends.insert(lane, Checkpoint::at(end).true_at(now_ms))),
                 // A crash replays more; that is all.
                 Err(error) => {
                     tracing::debug!(lane, %error, "the changelog's end is not known now");
@@ -350,43 +431,92 @@ impl<S: Stage> Worker<S> {
     /// Moves checkpoints up to the ends seen before a commit that the group took from us: the lanes were ours all the
     /// time, we alone wrote there and nothing was under way, so all before the end is pending or on disk.
     fn move_checkpoints(&mut self) -> Result<(), Error> {
-        for (lane, end) in std::mem::take(&mut self.seen_ends) {
-            let known = self.checkpoints.entry(lane).or_insert(0);
-            if *known < end
+        for (lane, seen) in std::mem::take(&mut self.seen_ends) {
+            let known = self.checkpoints.entry(lane).or_insert(Checkpoint::at(0));
+            let aged = seen.true_at_ms.saturating_sub(known.true_at_ms) >= CHECKPOINT_AGES_MS;
+            if (known.next_offset < seen.next_offset || aged)
                 && let Some(Rows { committed: Committed::Lane(desk), .. }) = self.lanes.get(&lane)
             {
-                desk.submit(Vec::new(), Checkpoint::at(end))?;
-                *known = end;
+                desk.submit(Vec::new(), seen)?;
+                *known = seen;
             }
         }
         Ok(())
     }
 
-    fn restore(&mut self, lanes: &[u32]) -> Result<(), Error> {
+    /// Lanes are ours from now on: those without state at once, the others when they are restored.
+    fn receive(&mut self, session: &mut impl Exchange, lanes: &[u32]) -> Result<(), Error> {
+        if let Some(restorer) = &mut self.restorer {
+            restorer.begin(lanes);
+            return Ok(());
+        }
         for &lane in lanes {
-            let (Some(changelog), Some(writer)) = (self.spec.changelog, &self.writer) else {
-                let rows = Rows::new(Committed::Memory(std::collections::BTreeMap::new()));
-                self.lanes.insert(lane, rows);
-                continue;
-            };
-            let dir = self.spec.data_dir.join(self.spec.stage.name()).join(lane.to_string());
-            let (pulse, clock) = (&self.pulse, &self.around.clock);
-            let alive = |_| pulse.beat_at_ms.store(clock.now().as_ms(), Ordering::Relaxed);
-            let (rows, restored) =
-                lane::restore((&self.around.broker, writer), (changelog, lane), &dir, alive)?;
-            let metrics = &self.around.metrics;
-            metrics.lane_restored(self.spec.stage, restored.records, restored.quarantined);
-            tracing::debug!(
-                stage = self.spec.stage.name(),
-                lane,
-                restored.records = restored.records,
-                "lane restored"
-            );
-            let end = self.around.broker.end_offset(changelog, lane)?;
-            self.checkpoints.insert(lane, end);
+            let rows = Rows::new(Committed::Memory(std::collections::BTreeMap::new()));
             self.lanes.insert(lane, rows);
         }
+        self.marks.begin(lanes.iter().copied(), self.around.clock.now());
+        Ok(session.take(lanes)?)
+    }
+
+    /// Goes on restoring, and takes what is whole.
+    fn bring_back(&mut self, session: &mut impl Exchange) -> Result<(), Error> {
+        let (Some(restorer), Some(writer)) = (&mut self.restorer, &self.writer) else {
+            return Ok(());
+        };
+        if restorer.is_idle() {
+            return Ok(());
+        }
+        let Surroundings { broker, clock, metrics, .. } = &self.around;
+        let (stage, now) = (self.spec.stage, clock.now());
+        let tools = Tools { broker, writer, now };
+        restorer.step(tools, |doubt| metrics.store_set_aside(stage, doubt.name()))?;
+        while let Some(lane) = restorer.whole() {
+            session.take(&[lane])?;
+            let Some(restored) = restorer.take(lane) else { break };
+            metrics.lane_restored(stage, restored.records);
+            self.marks.begin([lane].into_iter(), now);
+            self.checkpoints.insert(lane, restored.checkpoint);
+            self.lanes.insert(lane, restored.rows);
+        }
+        let worker = &self.spec.session.member;
+        metrics.restoring(stage, worker, restorer.remaining());
         Ok(())
+    }
+
+    /// Looks from time to time how far behind the lanes are, and tells.
+    fn look_round(&mut self, session: &Session) {
+        let now = self.around.clock.now();
+        let restored = self.restorer.as_ref().is_none_or(Restorer::is_idle);
+        self.pulse.joined.store(session.has_joined() && restored, Ordering::Relaxed);
+        if !self.progress.is_due(now) {
+            return;
+        }
+        let report = self.progress.look(&session.lag(), now);
+        let (stage, worker) = (self.spec.stage, &self.spec.session.member);
+        let metrics = &self.around.metrics;
+        for ((topic, lane), records, age_ms) in report.lag {
+            metrics.lag(stage, (topic, lane), records, seconds(age_ms));
+        }
+        for input in report.gone {
+            metrics.lag_gone(stage, input);
+        }
+        metrics.lanes_standing(stage, worker, report.standing);
+        let unwritten = self.writer.as_ref().map_or(0, StoreWriter::pending_bytes);
+        metrics.state_bytes(stage, worker, std::mem::take(&mut self.uncommitted_most), unwritten);
+        let name = stage.name();
+        for (topic, lane) in report.stopped {
+            let topic = topic.name();
+            tracing::warn!(
+                stage = name,
+                topic,
+                lane,
+                "a lane has records to read and stands still"
+            );
+        }
+        for (topic, lane) in report.resumed {
+            let topic = topic.name();
+            tracing::info!(stage = name, topic, lane, "a lane that stood still goes on");
+        }
     }
 
     /// Nothing of the turn became true: drops it, and reads its input again.
@@ -396,24 +526,31 @@ impl<S: Stage> Worker<S> {
             rows.overlay.clear();
         }
         self.stage.forget();
+        self.marks.begin(self.lanes.keys().copied(), self.around.clock.now());
         self.count(TransactionResult::Aborted, 0.0);
         Ok(session.abort()?)
     }
 
     /// Writes what is pending and closes the stores: the session ends in order.
     pub fn close_lanes(&mut self) {
-        let lanes: Vec<u32> = self.lanes.keys().copied().collect();
-        for lane in lanes {
-            self.close_lane(lane);
-        }
+        let restored = self.restorer.iter().flat_map(Restorer::lanes);
+        let lanes: Vec<u32> = self.lanes.keys().copied().chain(restored).collect();
+        self.close_these(&lanes);
     }
 
-    fn close_lane(&mut self, lane: u32) {
-        self.checkpoints.remove(&lane);
-        self.seen_ends.remove(&lane);
-        let Some(rows) = self.lanes.remove(&lane) else { return };
-        if let Err(error) = lane::close(rows) {
-            tracing::warn!(lane, %error, "store closed badly; its next owner replays more");
+    /// All of them within one bound: whatever is not on disk by then is replayed.
+    fn close_these(&mut self, lanes: &[u32]) {
+        let since = Stopwatch::start();
+        if let Some(restorer) = &mut self.restorer {
+            restorer.give_up(lanes);
+        }
+        for lane in lanes {
+            self.checkpoints.remove(lane);
+            self.seen_ends.remove(lane);
+            let Some(rows) = self.lanes.remove(lane) else { continue };
+            if let Err(error) = lane::close(rows, CLOSE_WITHIN.saturating_sub(since.elapsed())) {
+                tracing::warn!(lane, %error, "store closed badly; its next owner replays more");
+            }
         }
     }
 
@@ -423,8 +560,66 @@ impl<S: Stage> Worker<S> {
         self.lanes.clear();
         self.checkpoints.clear();
         self.seen_ends.clear();
+        self.restorer = None;
         self.writer = None;
+        self.marks.forget();
+        for input in self.progress.forget() {
+            self.around.metrics.lag_gone(self.spec.stage, input);
+        }
+        self.pulse.joined.store(false, Ordering::Relaxed);
         self.pulse.lanes.store(0, Ordering::Relaxed);
+    }
+
+    /// Waits before a session is built again, unless told to stop.
+    fn pause(&self, pause: Duration) {
+        let since = Stopwatch::start();
+        while !self.told_to_stop() && since.elapsed() < pause {
+            self.beat();
+            std::thread::sleep(REBUILD_PAUSE.0.min(pause.saturating_sub(since.elapsed())));
+        }
+    }
+
+    /// What is not waited for any longer.
+    fn say_what_is_left(&self) {
+        if self.in_flight > 0 {
+            let (stage, actions) = (self.spec.stage.name(), self.in_flight);
+            tracing::warn!(stage, actions, "stopped before all that was begun had ended");
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) const fn uncommitted_most(&self) -> usize {
+        self.uncommitted_most
+    }
+
+    /// All rows of all lanes, by lane and key.
+    #[cfg(test)]
+    pub(super) fn rows(&self) -> std::collections::BTreeMap<(u32, String), S::Row> {
+        let mut all = std::collections::BTreeMap::new();
+        for (lane, rows) in &self.lanes {
+            for (key, row) in rows.scan_prefix(&[], usize::MAX).unwrap_or_default() {
+                all.insert((*lane, String::from_utf8_lossy(&key).into_owned()), row);
+            }
+        }
+        all
+    }
+
+    /// Told to stop, and nothing it began is under way.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.told_to_stop() && self.in_flight == 0
+    }
+
+    /// What writes behind it, in a session.
+    #[must_use]
+    pub const fn writer(&self) -> Option<&StoreWriter> {
+        self.writer.as_ref()
+    }
+
+    /// The lanes it owns.
+    #[must_use]
+    pub const fn lanes(&self) -> &Lanes<S::Row> {
+        &self.lanes
     }
 
     fn told_to_stop(&self) -> bool {

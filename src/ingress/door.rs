@@ -10,6 +10,7 @@ use crate::broker;
 use crate::broker::record::Output;
 use crate::clock::Clock;
 use crate::ingress::metrics::Metrics;
+use crate::ingress::pulse::Pulse;
 use crate::ingress::secrets::{Secrets, VerifyToken};
 
 /// Writes one record; `Ok` once the broker has it for good.
@@ -64,6 +65,8 @@ pub struct Ingress {
     pub clock: Clock,
     /// What it counts.
     pub metrics: Metrics,
+    /// How it goes.
+    pub pulse: Arc<Pulse>,
 }
 
 impl fmt::Debug for Ingress {

@@ -9,14 +9,15 @@
 mod door;
 mod handshake;
 mod metrics;
+mod pulse;
 mod receive;
 mod secrets;
 mod signature;
-mod trace;
 #[cfg(test)]
 mod receive_test;
 
 pub use door::{Append, Ingress, KeyOf, Limits};
 pub use metrics::Metrics;
+pub use pulse::Pulse;
 pub use receive::router;
 pub use secrets::{Error, Secrets, VerifyToken};

@@ -18,10 +18,11 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::broker;
 use crate::broker::record::{Headers, Output, header, rfc3339};
+use crate::broker::trace;
 use crate::clock::Stopwatch;
 use crate::ingress::door::Ingress;
 use crate::ingress::metrics::{Metrics, Refusal};
-use crate::ingress::{handshake, signature, trace};
+use crate::ingress::{handshake, signature};
 use crate::topics::Topic;
 
 /// Where Meta is told to deliver.
@@ -103,14 +104,22 @@ async fn take_in(door: &Door, request: Request) -> Result<(), Refusal> {
         return Err(Refusal::BadSignature);
     }
     let record = to_record(ingress, &head.headers, body);
-    match timeout_at(answer_by, (ingress.append)(record)).await {
+    let delivered = match timeout_at(answer_by, (ingress.append)(record)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(refusal_of(&error)),
         Err(_elapsed) => {
             tracing::warn!("a webhook is refused: the broker did not confirm it in time");
             Err(Refusal::BrokerUnavailable)
         }
+    };
+    let now = ingress.clock.now();
+    match delivered {
+        Ok(()) => ingress.pulse.delivered(now),
+        Err(why) if why.status() == StatusCode::SERVICE_UNAVAILABLE => ingress.pulse.failed(now),
+        // The body's fault, not the broker's.
+        Err(_) => (),
     }
+    delivered
 }
 
 fn refusal_of(error: &broker::Error) -> Refusal {
@@ -186,7 +195,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// Room for one body, given back when dropped.
 struct Room<'a> {
-    metrics: &'a Metrics,
+    ingress: &'a Ingress,
     bytes: u32,
     _permit: OwnedSemaphorePermit,
 }
@@ -197,14 +206,16 @@ impl<'a> Room<'a> {
         let Ok(permit) = Arc::clone(&door.room).try_acquire_many_owned(bytes) else {
             return Err(Refusal::Overloaded);
         };
-        let metrics = &door.ingress.metrics;
-        metrics.in_flight_add(bytes);
-        Ok(Self { metrics, bytes, _permit: permit })
+        let ingress = &*door.ingress;
+        ingress.metrics.in_flight_add(bytes);
+        ingress.pulse.taken(bytes);
+        Ok(Self { ingress, bytes, _permit: permit })
     }
 }
 
 impl Drop for Room<'_> {
     fn drop(&mut self) {
-        self.metrics.in_flight_sub(self.bytes);
+        self.ingress.metrics.in_flight_sub(self.bytes);
+        self.ingress.pulse.given_back(self.bytes);
     }
 }

@@ -47,6 +47,7 @@ impl World {
             key_of: Arc::new(|body| body.starts_with(b"{").then(|| "17841400000000001".to_owned())),
             clock: Clock::manual(Timestamp::from_ms(1_700_000_000_123)),
             metrics: Metrics::register(&registry).unwrap(),
+            pulse: Arc::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();

@@ -68,6 +68,10 @@ fn offered() -> AgentSnapshot {
         available: true,
         away: false,
         paused_until_next: false,
+        focus: false,
+        on_settings_page: false,
+        deactivated: false,
+        inbox_ids: None,
         held: Vec::new(),
         offer: Some(OfferSnapshot {
             offer_id: OfferId::parse("of-1").unwrap(),

@@ -377,7 +377,7 @@ fn any_body() -> impl Strategy<Value = FactBody> {
             .prop_map(|at| FactBody::MessageRead { read_up_to_at: Timestamp::from_ms(at) }),
         Just(FactBody::ConversationClosed),
         Just(FactBody::ConversationReopened),
-        Just(FactBody::ContactUnassigned { agent_id: ana() }),
+        Just(FactBody::ContactUnassigned { agent_id: ana(), reason: Default::default() }),
         Just(FactBody::NoteCreated { text: "a note".to_owned() }),
     ]
 }

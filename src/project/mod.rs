@@ -26,6 +26,7 @@ mod noted;
 mod strays;
 mod outward;
 mod board;
+mod unseen;
 mod views;
 mod settings;
 

@@ -20,7 +20,7 @@ pub(crate) fn said(body: &FactBody) -> Option<(String, Option<&AgentId>)> {
         FactBody::ContactAssigned { agent_id, text, reason } => {
             Some((text.clone().unwrap_or_else(|| assigned(*reason).to_owned()), Some(agent_id)))
         }
-        FactBody::ContactUnassigned { agent_id } => {
+        FactBody::ContactUnassigned { agent_id, reason: _ } => {
             Some(("Taken back into the queue".to_owned(), Some(agent_id)))
         }
         FactBody::ContactEnded { reason, .. } => plain(ended(*reason)),

@@ -13,6 +13,7 @@ use crate::broker::record::Record;
 use crate::domain::command::CommandResult;
 use crate::domain::customer::PLACEHOLDER_NAME;
 use crate::domain::derive::customer_id;
+use crate::domain::event::Direction;
 use crate::domain::id::{AgentId, CommandId, CompanyId, ConversationId, CustomerId};
 use crate::domain::routing::AgentSnapshot;
 use crate::domain::thread::Thread;
@@ -175,6 +176,20 @@ impl Views {
             agent.agent_id == *id && company.is_none_or(|company| *company == agent.company_id)
         });
         found.cloned()
+    }
+
+    /// Own conversation to go back to before more work: something inbound is unseen, the earliest due first.
+    #[must_use]
+    pub fn unseen_of(&self, company: &CompanyId, agent: &AgentId) -> Option<ConversationId> {
+        self.read().unseen_of(company, agent)
+    }
+
+    /// When the newest inbound item of a conversation happened, as far as the view goes back.
+    #[must_use]
+    pub fn newest_inbound_at(&self, id: &ConversationId) -> Option<Timestamp> {
+        let board = self.read();
+        let (_, thread) = board.thread_of(id)?;
+        thread.conversations.get(id)?.newest_at(Direction::Inbound)
     }
 
     /// Offers that can still be accepted at `now`, of one agent or of all.

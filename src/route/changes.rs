@@ -5,6 +5,7 @@ use crate::domain::time::Timestamp;
 use crate::route::capacity::Capacity;
 use crate::route::pool::{Agent, Pool};
 use crate::route::queue::QueueKey;
+use crate::route::ready::Ready;
 use crate::route::row::{AgentRow, Banner, ConversationRow, Place, RouteRow, RowId};
 
 impl Pool {
@@ -39,9 +40,9 @@ impl Pool {
         self.company.snapshots
     }
 
-    /// Has the queue tried as soon as timers fire, while somebody waits and somebody has room.
+    /// Has the queue tried as soon as timers fire, while somebody waits and somebody of that inbox has room.
     pub(super) fn plan_retry(&mut self, now: Timestamp) {
-        let is_wanted = !self.queue.is_empty() && !self.ready.is_empty();
+        let is_wanted = self.queue.next(&self.ready).is_some();
         let before = self.company.retry_at;
         // Just before now: due at once, and not only at the next millisecond.
         let retry_at = is_wanted.then(|| before.unwrap_or(now.minus_ms(1)));
@@ -62,8 +63,10 @@ impl Pool {
             return;
         }
         self.capacity = capacity;
-        let ready = self.agents.iter().filter(|(_, agent)| agent.is_ready(capacity));
-        self.ready = ready.map(|(id, agent)| agent.ready_key(id)).collect();
+        self.ready = Ready::new();
+        for (id, agent) in self.agents.iter().filter(|(_, agent)| agent.is_ready(capacity)) {
+            self.ready.insert(&agent.ready_key(id), agent.inboxes());
+        }
     }
 
     /// Changes an agent; one never seen begins logged out at `now`.
@@ -77,15 +80,15 @@ impl Pool {
         let is_new = known.is_none();
         let mut agent = known.unwrap_or_else(|| Agent::new(AgentRow::unseen(now)));
         let (row_before, load_before) = (agent.row.clone(), agent.used());
-        self.ready.remove(&agent.ready_key(id));
-        if let Some(due) = agent.row.delay_until {
+        self.ready.remove(&agent.ready_key(id), agent.inboxes());
+        if let Some(due) = agent.row.due_timer() {
             self.timers.remove(&(due, RowId::Agent(id.clone())));
         }
         change(&mut agent);
         if agent.is_ready(self.capacity) {
-            self.ready.insert(agent.ready_key(id));
+            self.ready.insert(&agent.ready_key(id), agent.inboxes());
         }
-        if let Some(due) = agent.row.delay_until {
+        if let Some(due) = agent.row.due_timer() {
             self.timers.insert((due, RowId::Agent(id.clone())));
         }
         if is_new || agent.row != row_before {
@@ -94,6 +97,7 @@ impl Pool {
         let is_shown_otherwise = agent.row.presence != row_before.presence
             || agent.row.available != row_before.available
             || agent.row.paused_until_next != row_before.paused_until_next
+            || agent.row.more.standing != row_before.more.standing
             || agent.used() != load_before;
         if is_new || is_shown_otherwise {
             self.stirred.insert(id.clone());
@@ -107,8 +111,33 @@ impl Pool {
         id: &ConversationId,
         change: impl FnOnce(&mut ConversationRow),
     ) {
+        match self.conversations.get_mut(id) {
+            Some(row) if row.place == Place::Queued => {
+                self.touched.insert(RowId::Conversation(id.clone()));
+                let before = (row.inbox_id.clone(), QueueKey::of(id, row));
+                change(row);
+                let after = (row.inbox_id.clone(), QueueKey::of(id, row));
+                let is_queued = row.place == Place::Queued;
+                // Most changes leave it where it is: nothing else has to move.
+                if is_queued && before == after {
+                    return;
+                }
+                self.queue.remove(&before.0, &before.1);
+                if is_queued {
+                    self.queue.insert(&after.0, after.1);
+                } else if let Some(row) = self.conversations.remove(id) {
+                    self.put_conversation(id.clone(), row);
+                }
+            }
+            Some(_) => self.with_taken(id, change),
+            None => (),
+        }
+    }
+
+    /// Changes a conversation that an agent has or is offered.
+    fn with_taken(&mut self, id: &ConversationId, change: impl FnOnce(&mut ConversationRow)) {
         let Some(before) = self.conversations.get(id).map(shown) else { return };
-        let unstirred = before.as_ref().map(|(agent, _)| agent);
+        let unstirred = before.as_ref().map(|(agent, ..)| agent);
         let unstirred = unstirred.filter(|agent| !self.stirred.contains(*agent)).cloned();
         let Some(mut conversation) = self.take_conversation(id) else { return };
         change(&mut conversation);
@@ -129,7 +158,7 @@ impl Pool {
         }
         match &conversation.place {
             Place::Queued => {
-                self.queue.remove(&QueueKey::of(id, &conversation));
+                self.queue.remove(&conversation.inbox_id, &QueueKey::of(id, &conversation));
             }
             Place::Outstanding { to, .. } => {
                 self.with_agent(to, conversation.since, |agent| agent.offer = None);
@@ -151,7 +180,7 @@ impl Pool {
         }
         match &conversation.place {
             Place::Queued => {
-                self.queue.insert(QueueKey::of(&id, &conversation));
+                self.queue.insert(&conversation.inbox_id, QueueKey::of(&id, &conversation));
             }
             Place::Outstanding { to, .. } => {
                 self.with_agent(to, conversation.since, |agent| agent.offer = Some(id.clone()));
@@ -166,13 +195,17 @@ impl Pool {
     }
 }
 
+/// Who shows it, the offer with its banner, and what was seen.
+type Shown = (AgentId, Option<(u64, Banner)>, Option<Timestamp>);
+
 /// What of a conversation stands in an agent's snapshot.
-fn shown(conversation: &ConversationRow) -> Option<(AgentId, Option<(u64, Banner)>)> {
+fn shown(conversation: &ConversationRow) -> Option<Shown> {
+    let seen_at = conversation.more.seen_at;
     match &conversation.place {
         Place::Queued => None,
         Place::Outstanding { to, number, .. } => {
-            Some((to.clone(), Some((*number, conversation.banner.clone()))))
+            Some((to.clone(), Some((*number, conversation.banner.clone())), seen_at))
         }
-        Place::Held { by, .. } => Some((by.clone(), None)),
+        Place::Held { by, .. } => Some((by.clone(), None, seen_at)),
     }
 }

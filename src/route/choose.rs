@@ -1,7 +1,7 @@
 //! Who gets a conversation. Pure. Source: desk rules.
 
 use crate::domain::id::AgentId;
-use crate::route::pool::{Pool, ReadyKey};
+use crate::route::pool::Pool;
 use crate::route::row::ConversationRow;
 
 /// Who gets it, and whether that begins another round.
@@ -12,11 +12,12 @@ pub(super) struct Choice {
     pub(super) begins_round: bool,
 }
 
-/// `None` when nobody has room: the conversation waits, and the next change of an agent asks again.
+/// `None` when nobody of its inbox has room: the conversation waits, and the next change of an agent asks again.
 pub(super) fn choose(pool: &Pool, conversation: &ConversationRow) -> Option<Choice> {
-    let unasked = pool.ready.iter().find(|key| !conversation.rejected.contains(&key.id));
+    let inbox = &conversation.inbox_id;
+    let unasked = pool.ready.first(inbox, |id| !conversation.rejected.contains(id));
     let begins_round = unasked.is_none();
-    let first = unasked.or_else(|| pool.ready.first())?;
+    let first = unasked.or_else(|| pool.ready.first(inbox, |_| true))?;
     let previous = previous_agent(pool, conversation, first.open)
         .filter(|id| begins_round || !conversation.rejected.contains(*id));
     Some(Choice { agent: previous.unwrap_or(&first.id).clone(), begins_round })
@@ -29,6 +30,7 @@ fn previous_agent<'a>(
     least_open: usize,
 ) -> Option<&'a AgentId> {
     let id = conversation.previous_agent_id.as_ref()?;
-    let key: ReadyKey = pool.agents.get(id)?.ready_key(id);
-    (key.open == least_open && pool.ready.contains(&key)).then_some(id)
+    let key = pool.agents.get(id)?.ready_key(id);
+    let is_ready = pool.ready.contains(&conversation.inbox_id, &key);
+    (key.open == least_open && is_ready).then_some(id)
 }

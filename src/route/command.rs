@@ -1,7 +1,8 @@
 //! What agents wish about their own work. Pure. Source: desk rules.
 //!
 //! Next grants work from the queue. Going back to an own conversation with something unseen comes before it and is the
-//! desk's to do: what an agent has seen is not known here.
+//! desk's to do, which knows the items; up to when an agent has seen them is kept here. Not here: Focus, inboxes and
+//! what else keeps an agent from work (`standing`).
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -13,7 +14,7 @@ use crate::route::row::{AgentRow, Place, Presence};
 use crate::route::turn::{Effect, Skip, Turn};
 
 /// Most agents a company may have.
-const AGENTS_MAX: usize = 20_000;
+pub(super) const AGENTS_MAX: usize = 20_000;
 
 impl Turn<'_> {
     /// Carries out a command, or refuses it; the same one twice acts and answers once.
@@ -24,8 +25,11 @@ impl Turn<'_> {
             return Some(Skip::Duplicate);
         }
         let refusal = self.carry_out(&command.agent_id, &command.wish).err();
+        if !command.wish.is_administrators() {
+            self.was_active(&command.agent_id);
+        }
         // Of an agent never seen nothing is remembered: being refused again is all a duplicate gets.
-        if self.pool.agents.contains_key(&command.agent_id) {
+        if self.pool.agents.contains_key(&command.agent_id) && !command.wish.may_repeat() {
             self.pool.with_agent(&command.agent_id, self.now, |agent| {
                 remember(&mut agent.row, digest);
             });
@@ -38,16 +42,40 @@ impl Turn<'_> {
     fn carry_out(&mut self, id: &AgentId, wish: &AgentWish) -> Result<(), Refusal> {
         match wish {
             AgentWish::LogIn => return self.log_in(id),
+            AgentWish::SetInboxes { inbox_ids } => {
+                return self.set_inboxes(id, inbox_ids.as_deref());
+            }
+            AgentWish::Deactivate => {
+                self.known_or_new(id)?;
+                self.deactivate(id);
+                return Ok(());
+            }
+            AgentWish::Reactivate => {
+                self.reactivate(id);
+                return Ok(());
+            }
+            AgentWish::Prioritize { conversation_id, priority_score } => {
+                return self.prioritize(conversation_id, *priority_score);
+            }
             AgentWish::LogOut
             | AgentWish::SetAvailability { .. }
             | AgentWish::SetAway { .. }
             | AgentWish::Accept { .. }
             | AgentWish::Decline { .. }
+            | AgentWish::SetFocus { .. }
+            | AgentWish::SetSettingsPage { .. }
+            | AgentWish::StayActive
+            | AgentWish::See { .. }
             | AgentWish::Next => (),
         }
         let presence = self.logged_in(id)?.presence;
         match wish {
-            AgentWish::LogIn => (),
+            AgentWish::LogIn
+            | AgentWish::SetInboxes { .. }
+            | AgentWish::Deactivate
+            | AgentWish::Reactivate
+            | AgentWish::Prioritize { .. }
+            | AgentWish::StayActive => (),
             AgentWish::LogOut => self.set_presence(id, Presence::Out { since: self.now }),
             AgentWish::SetAvailability { available } => self.set_availability(id, *available),
             AgentWish::SetAway { away } => match (presence, *away) {
@@ -66,15 +94,20 @@ impl Turn<'_> {
                 self.rejected(&conversation, RejectReason::Declined);
             }
             AgentWish::Next => self.next(id)?,
+            AgentWish::SetFocus { focus } => self.set_focus(id, *focus),
+            AgentWish::SetSettingsPage { open } => self.set_settings_page(id, *open),
+            AgentWish::See { conversation_id, seen_at } => {
+                self.see(id, conversation_id, *seen_at)?;
+            }
         }
         Ok(())
     }
 
     /// Begins work, not yet available; logging in twice changes nothing.
     fn log_in(&mut self, id: &AgentId) -> Result<(), Refusal> {
-        let is_known = self.pool.agents.contains_key(id);
-        if !is_known && self.pool.agents.len() >= AGENTS_MAX {
-            return Err(Refusal::Overloaded);
+        let agent = self.known_or_new(id)?;
+        if agent.is_some_and(|agent| agent.row.more.standing.deactivated) {
+            return Err(Refusal::UserDeactivated);
         }
         if self.logged_in(id).is_err() {
             self.set_presence(id, Presence::Here);
@@ -97,7 +130,7 @@ impl Turn<'_> {
     fn next(&mut self, id: &AgentId) -> Result<(), Refusal> {
         let Capacity { standard, maximum } = self.pool.capacity;
         let agent = self.pool.agents.get(id).ok_or(Refusal::NotLoggedIn)?;
-        if !agent.row.available || agent.row.presence != Presence::Here {
+        if !agent.is_available() {
             return Err(Refusal::NotAvailable);
         }
         if agent.used() >= maximum {

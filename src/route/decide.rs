@@ -87,10 +87,7 @@ impl Turn<'_> {
         while let Some(timer) = self.first_due() {
             self.pool.timers.remove(&timer);
             match timer.1 {
-                // Over: the next automatic offer may come.
-                RowId::Agent(id) => {
-                    self.pool.with_agent(&id, self.now, |agent| agent.row.delay_until = None);
-                }
+                RowId::Agent(id) => self.agent_due(&id),
                 RowId::Conversation(id) => {
                     let place = self.pool.conversations.get(&id).map(|found| found.place.clone());
                     match place {

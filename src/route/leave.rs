@@ -1,9 +1,9 @@
-//! An agent comes, goes, and what becomes of what they hold. Pure. Source: desk rules.
+//! An agent comes, goes, and what becomes of what they hold. Pure. Source: desk rules.
 
 use crate::domain::id::{AgentId, ConversationId};
-use crate::domain::routing::RoutingVerdict;
+use crate::domain::routing::{RoutingVerdict, UnassignReason};
 use crate::domain::time::Timestamp;
-use crate::route::row::{ConversationRow, Place, Presence};
+use crate::route::row::{ConversationRow, Place, Presence, Standing};
 use crate::route::turn::Turn;
 
 impl Turn<'_> {
@@ -17,8 +17,11 @@ impl Turn<'_> {
                 Presence::Out { .. } => {
                     agent.row.extra_slot = false;
                     agent.row.available = false;
+                    let Standing { focus, on_settings_page, .. } = &mut agent.row.more.standing;
+                    (*focus, *on_settings_page) = (false, false);
                 }
             }
+            agent.row.stop_idling();
         });
         let Some(agent) = self.pool.agents.get(id) else { return };
         let (offer, held) = (agent.offer.clone(), agent.held.clone());
@@ -58,14 +61,33 @@ impl Turn<'_> {
 
     /// The grace is over: queued again, with its due date and age.
     pub(super) fn requeue(&mut self, id: &ConversationId, from: &AgentId) {
-        self.take_from(id, from);
+        self.take_from(id, from, UnassignReason::ReroutedUnassign);
         self.say_queued(id);
     }
 
+    /// Loses everything at once, answered or not, and may not come back until somebody says so.
+    pub(super) fn deactivate(&mut self, id: &AgentId) {
+        let held = self.pool.agents.get(id).map(|agent| agent.held.clone()).unwrap_or_default();
+        for conversation in held {
+            self.take_from(&conversation, id, UnassignReason::UserDeactivation);
+            self.say_queued(&conversation);
+        }
+        self.set_presence(id, Presence::Out { since: self.now });
+        self.pool.with_agent(id, self.now, |agent| agent.row.more.standing.deactivated = true);
+    }
+
     /// From its agent into the queue.
-    pub(super) fn take_from(&mut self, id: &ConversationId, from: &AgentId) {
-        self.pool.with_conversation(id, |conversation| conversation.place = Place::Queued);
+    pub(super) fn take_from(
+        &mut self,
+        id: &ConversationId,
+        from: &AgentId,
+        reason: UnassignReason,
+    ) {
+        self.pool.with_conversation(id, |conversation| {
+            conversation.place = Place::Queued;
+            conversation.more.seen_at = None;
+        });
         let Some(conversation) = self.pool.conversations.get(id).cloned() else { return };
-        self.say(id, &conversation, RoutingVerdict::Unassigned { agent_id: from.clone() });
+        self.say(id, &conversation, RoutingVerdict::Unassigned { agent_id: from.clone(), reason });
     }
 }

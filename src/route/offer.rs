@@ -9,11 +9,12 @@ use crate::route::row::Place;
 use crate::route::turn::Turn;
 
 impl Turn<'_> {
-    /// Tries the queue until it is empty or nobody has room.
+    /// Tries the queues until nobody waits where somebody has room.
     ///
-    /// Whoever is ready can take whoever is first, if need be in another round: nobody is stepped over.
+    /// Whoever is ready in an inbox can take whoever is first there, if need be in another round: nobody is
+    /// stepped over within an inbox.
     pub(super) fn drain_queue(&mut self) {
-        while let Some(first) = self.pool.queue.first() {
+        while let Some(first) = self.pool.queue.next(&self.pool.ready) {
             let id = first.id.clone();
             let Some(conversation) = self.pool.conversations.get(&id) else { return };
             let Some(Choice { agent, begins_round }) = choose(self.pool, conversation) else {
@@ -69,6 +70,9 @@ impl Turn<'_> {
     /// The agent took the offer.
     pub(super) fn accepted(&mut self, id: &ConversationId, by: &AgentId, number: u64) {
         self.hold(id, by);
+        // Taking it opens the customer's profile.
+        let now = self.now;
+        self.pool.with_conversation(id, |conversation| conversation.more.seen_at = Some(now));
         self.start_delay(by);
         let Some(conversation) = self.pool.conversations.get(id).cloned() else { return };
         let (offer_id, agent_id) = (self.pool.offer_id(number), by.clone());
@@ -117,6 +121,7 @@ impl Turn<'_> {
             conversation.place = Place::Held { by: by.clone(), requeue_at: None };
             conversation.rejected.clear();
             conversation.round = 1;
+            conversation.more.seen_at = None;
         });
     }
 

@@ -5,13 +5,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::id::{AgentId, CompanyId, ConversationId, OfferId};
+use crate::domain::id::{AgentId, CompanyId, ConversationId, InboxId, OfferId};
 use crate::domain::routing::{AgentSnapshot, HeldConversation, OfferSnapshot};
 use crate::domain::settings::CompanySettings;
 use crate::domain::time::Timestamp;
 use crate::route::capacity::Capacity;
-use crate::route::queue::QueueKey;
-use crate::route::row::{AgentRow, CompanyRow, ConversationRow, Place, Presence, RouteRow, RowId};
+use crate::route::queue::Queues;
+use crate::route::ready::{Ready, ReadyKey};
+use crate::route::row::{
+    AgentRow, CompanyRow, ConversationRow, Place, Presence, RouteRow, RowId, Standing,
+};
 
 /// A company in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +24,8 @@ pub struct Pool {
     pub(super) capacity: Capacity,
     pub(super) agents: BTreeMap<AgentId, Agent>,
     pub(super) conversations: BTreeMap<ConversationId, ConversationRow>,
-    pub(super) queue: BTreeSet<QueueKey>,
-    pub(super) ready: BTreeSet<ReadyKey>,
+    pub(super) queue: Queues,
+    pub(super) ready: Ready,
     pub(super) timers: BTreeSet<(Timestamp, RowId)>,
     /// Rows that differ from what was last taken.
     pub(super) touched: BTreeSet<RowId>,
@@ -38,14 +41,6 @@ pub struct Agent {
     pub(super) offer: Option<ConversationId>,
 }
 
-/// An agent who can be offered something now, in the order of R-105; the least is first.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ReadyKey {
-    pub(super) open: usize,
-    pub(super) given_at: Option<Timestamp>,
-    pub(super) id: AgentId,
-}
-
 impl Agent {
     pub(super) const fn new(row: AgentRow) -> Self {
         Self { row, held: BTreeSet::new(), offer: None }
@@ -57,12 +52,25 @@ impl Agent {
         self.held.len().saturating_add(usize::from(self.offer.is_some()))
     }
 
-    /// Eligible for an automatic offer, but for what one conversation's rejected set says.
+    /// Inboxes served; `None`: every inbox.
+    pub(super) const fn inboxes(&self) -> Option<&BTreeSet<InboxId>> {
+        self.row.more.standing.inboxes.as_ref()
+    }
+
+    /// Could be routed to, if there were room: there, available, not in Focus, not on the settings page.
+    pub(super) const fn is_available(&self) -> bool {
+        let Standing { focus, on_settings_page, deactivated, .. } = &self.row.more.standing;
+        matches!(self.row.presence, Presence::Here)
+            && self.row.available
+            && !*focus
+            && !*on_settings_page
+            && !*deactivated
+    }
+
+    /// Eligible for an automatic offer, but for the inbox and what one conversation's rejected set says.
     pub(super) fn is_ready(&self, capacity: Capacity) -> bool {
-        let AgentRow { presence, available, paused_until_next, extra_slot, delay_until, .. } =
-            &self.row;
-        matches!(presence, Presence::Here)
-            && *available
+        let AgentRow { paused_until_next, extra_slot, delay_until, .. } = &self.row;
+        self.is_available()
             && !paused_until_next
             && delay_until.is_none()
             && self.offer.is_none()
@@ -84,8 +92,8 @@ impl Pool {
             capacity: Capacity { standard: 0, maximum: 0 },
             agents: BTreeMap::new(),
             conversations: BTreeMap::new(),
-            queue: BTreeSet::new(),
-            ready: BTreeSet::new(),
+            queue: Queues::new(),
+            ready: Ready::new(),
             timers: BTreeSet::new(),
             touched: BTreeSet::new(),
             stirred: BTreeSet::new(),
@@ -174,9 +182,11 @@ impl Pool {
     ) -> Option<AgentSnapshot> {
         let agent = self.agents.get(id)?;
         let held = agent.held.iter().filter_map(|id| {
-            let thread = self.conversations.get(id)?.thread.clone();
-            Some(HeldConversation { thread, conversation_id: id.clone() })
+            let row = self.conversations.get(id)?;
+            let (thread, seen_at) = (row.thread.clone(), row.more.seen_at);
+            Some(HeldConversation { thread, conversation_id: id.clone(), seen_at })
         });
+        let Standing { focus, on_settings_page, deactivated, inboxes } = &agent.row.more.standing;
         Some(AgentSnapshot {
             company_id: self.company_id.clone(),
             agent_id: id.clone(),
@@ -184,6 +194,10 @@ impl Pool {
             available: agent.row.available,
             away: matches!(agent.row.presence, Presence::Away { .. }),
             paused_until_next: agent.row.paused_until_next,
+            focus: *focus,
+            on_settings_page: *on_settings_page,
+            deactivated: *deactivated,
+            inbox_ids: inboxes.as_ref().map(|inboxes| inboxes.iter().cloned().collect()),
             held: held.collect(),
             offer: agent.offer.as_ref().and_then(|id| self.offer_snapshot(id, settings)),
             as_of_at: now,

@@ -1,4 +1,4 @@
-//! What conversations ask. Pure. Source: desk rules.
+//! What conversations ask. Pure. Source: desk rules.
 //!
 //! A held conversation counts as unanswered while its newest `Update` (or `Enqueue`) has a due date: that is how routing
 //! knows which customers wait when their agent is lost.
@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 
 use crate::domain::id::{AgentId, ContactId, ConversationId, InboxId};
-use crate::domain::routing::{AssignReason, RoutingAsk, RoutingRequest};
+use crate::domain::routing::{AssignReason, RoutingAsk, RoutingRequest, UnassignReason};
 use crate::domain::time::Timestamp;
-use crate::route::row::{Banner, ConversationRow, Place, Presence};
+use crate::route::row::{Banner, ConversationMore, ConversationRow, Place, Presence};
 use crate::route::turn::{Skip, Turn};
 
 /// The name on the banner of somebody whose name is not known.
@@ -17,11 +17,19 @@ const NAME_UNKNOWN: &str = "Instagram user";
 impl Turn<'_> {
     /// Answers a request; says why if there was nothing to do.
     pub(super) fn request(&mut self, request: &RoutingRequest) -> Option<Skip> {
-        let known = self.pool.conversations.get(&request.conversation_id).cloned();
-        if known.as_ref().is_some_and(|known| is_older(&request.contact_id, &known.contact_id)) {
+        let known = self.pool.conversations.get(&request.conversation_id);
+        if known.is_some_and(|known| is_older(&request.contact_id, &known.contact_id)) {
             return Some(Skip::Stale);
         }
-        match (&request.ask, known) {
+        // By far the most frequent: nothing is copied for it.
+        if let RoutingAsk::Update { due_at, preview } = &request.ask {
+            let Some(was_unanswered) = known.map(|known| known.unanswered) else {
+                return Some(Skip::Unknown);
+            };
+            self.update(request, was_unanswered, *due_at, preview);
+            return None;
+        }
+        match (&request.ask, known.cloned()) {
             (
                 RoutingAsk::Enqueue {
                     inbox_id,
@@ -51,15 +59,11 @@ impl Turn<'_> {
                 asked.answer_by(*reason);
                 self.asked_assign(&request.conversation_id, known, asked, (agent_id, *reason))
             }
-            (RoutingAsk::Update { due_at, preview }, Some(known)) => {
-                self.update(request, &known, *due_at, preview);
-                None
-            }
             (RoutingAsk::Withdraw, Some(known)) => {
                 self.withdraw(&request.conversation_id, &known);
                 None
             }
-            (RoutingAsk::Update { .. } | RoutingAsk::Withdraw, None) => Some(Skip::Unknown),
+            (RoutingAsk::Update { .. }, _) | (RoutingAsk::Withdraw, None) => Some(Skip::Unknown),
         }
     }
 
@@ -70,24 +74,25 @@ impl Turn<'_> {
         asked: ConversationRow,
     ) -> Option<Skip> {
         match known {
-            // In another inbox it is a move, whoever has it.
             Some(known)
-                if known.contact_id == asked.contact_id && known.inbox_id == asked.inbox_id =>
+                if known.contact_id == asked.contact_id && known.inbox_id != asked.inbox_id =>
             {
-                match known.place {
-                    Place::Held { .. } => Some(Skip::AlreadyAssigned),
-                    Place::Queued | Place::Outstanding { .. } => {
-                        let kept = known.clone();
-                        self.pool.with_conversation(id, |conversation| {
-                            let ConversationRow { place, rejected, round, .. } = kept;
-                            *conversation = ConversationRow { place, rejected, round, ..asked };
-                        });
-                        None
-                    }
-                }
+                self.transfer(id, known, asked);
+                None
             }
+            Some(known) if known.contact_id == asked.contact_id => match known.place {
+                Place::Held { .. } => Some(Skip::AlreadyAssigned),
+                Place::Queued | Place::Outstanding { .. } => {
+                    let kept = known.clone();
+                    self.pool.with_conversation(id, |conversation| {
+                        let ConversationRow { place, rejected, round, more, .. } = kept;
+                        *conversation = ConversationRow { place, rejected, round, more, ..asked };
+                    });
+                    None
+                }
+            },
             Some(known) => {
-                self.let_go(id, known);
+                self.let_go(id, known, UnassignReason::ReroutedUnassign);
                 self.enter(id, asked);
                 None
             }
@@ -105,13 +110,24 @@ impl Turn<'_> {
         self.say_queued(id);
     }
 
-    /// An older contact leaves its agent, because a newer one is queued.
-    fn let_go(&mut self, id: &ConversationId, known: &ConversationRow) {
+    /// Into another inbox's queue, with the age and due date asked for; nobody there has rejected it.
+    fn transfer(&mut self, id: &ConversationId, known: &ConversationRow, asked: ConversationRow) {
+        self.let_go(id, known, UnassignReason::Manual);
+        let priority_score = known.more.priority_score;
+        self.pool.with_conversation(id, |conversation| {
+            let more = ConversationMore { priority_score, seen_at: None };
+            *conversation = ConversationRow { more, ..asked };
+        });
+        self.say_queued(id);
+    }
+
+    /// Off the banner or out of the agent's hands: a newer contact is queued, or it goes to another inbox.
+    fn let_go(&mut self, id: &ConversationId, known: &ConversationRow, reason: UnassignReason) {
         match &known.place {
             Place::Queued => (),
             Place::Outstanding { .. } => self.rescind(id),
             Place::Held { by, .. } => {
-                self.take_from(id, by);
+                self.take_from(id, by, reason);
                 self.start_delay(by);
             }
         }
@@ -120,11 +136,11 @@ impl Turn<'_> {
     fn update(
         &mut self,
         request: &RoutingRequest,
-        known: &ConversationRow,
+        was_unanswered: bool,
         due_at: Option<Timestamp>,
         preview: &str,
     ) {
-        let begins_to_wait = !known.unanswered && due_at.is_some();
+        let begins_to_wait = !was_unanswered && due_at.is_some();
         let trace = self.trace.map(str::to_owned);
         self.pool.with_conversation(&request.conversation_id, |conversation| {
             conversation.trace = trace;
@@ -138,7 +154,7 @@ impl Turn<'_> {
             }
         });
         // A running grace keeps its deadline when settings change.
-        if known.unanswered != due_at.is_some() {
+        if was_unanswered != due_at.is_some() {
             self.grace_of(&request.conversation_id);
         }
     }
@@ -164,7 +180,8 @@ impl Turn<'_> {
         if same_contact.is_some_and(|known| stays_with_holder(&known.place, to, reason)) {
             return Some(Skip::AlreadyAssigned);
         }
-        if reason == AssignReason::ContactInbound && !self.is_here(to) {
+        if self.is_deactivated(to) || (reason == AssignReason::ContactInbound && !self.is_here(to))
+        {
             return self.await_another(id, known.as_ref(), asked);
         }
         match known {
@@ -186,7 +203,7 @@ impl Turn<'_> {
         None
     }
 
-    /// The agent to return to is not here: queued, with the banner it had.
+    /// The agent meant cannot have it: queued, with the banner it had.
     fn await_another(
         &mut self,
         id: &ConversationId,
@@ -194,13 +211,20 @@ impl Turn<'_> {
         asked: ConversationRow,
     ) -> Option<Skip> {
         match known {
-            Some(known) if known.contact_id == asked.contact_id => Some(Skip::AlreadyQueued),
+            Some(known) if known.contact_id == asked.contact_id => Some(match known.place {
+                Place::Held { .. } => Skip::AlreadyAssigned,
+                Place::Queued | Place::Outstanding { .. } => Skip::AlreadyQueued,
+            }),
             Some(known) => {
                 let banner = known.banner.clone();
                 self.enqueue(id, Some(known), ConversationRow { banner, ..asked })
             }
             None => self.enqueue(id, None, asked),
         }
+    }
+
+    fn is_deactivated(&self, id: &AgentId) -> bool {
+        self.pool.agents.get(id).is_some_and(|agent| agent.row.more.standing.deactivated)
     }
 
     fn is_here(&self, id: &AgentId) -> bool {
@@ -248,6 +272,7 @@ fn bare_row(request: &RoutingRequest, inbox_id: &InboxId) -> ConversationRow {
         round: 1,
         place: Place::Queued,
         trace: None,
+        more: ConversationMore::default(),
     }
 }
 

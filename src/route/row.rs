@@ -3,35 +3,34 @@
 //! | key                                   | row            | rows                              | timer                                  |
 //! |---------------------------------------|----------------|-----------------------------------|----------------------------------------|
 //! | company `00` `01`                     | `Company`      | one a company                     | at once, when the queue is to be tried |
-//! | company `00` `02` agent               | `Agent`        | one an agent, for ever            | end of the routing delay               |
+//! | company `00` `02` agent               | `Agent`        | one an agent, for ever            | end of the routing delay, or idle      |
 //! | company `00` `03` conversation        | `Conversation` | while it needs or has an agent    | end of the offer, or of the absence's grace |
 //!
 //! Who holds what stands in the conversation's row alone, so that no two rows can disagree.
+//!
+//! | byte | then                                                                     |
+//! |------|--------------------------------------------------------------------------|
+//! | 1    | postcard of [`RouteRow`] without `more`                                  |
+//! | 2    | the same, then postcard of the row's `more`, where its kind has one      |
+//!
+//! Fields and variants of a layout never move; old layouts are read for ever. Keys: `key`.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::id::{AgentId, CompanyId, ContactId, ConversationId, InboxId};
+use crate::domain::id::{AgentId, ContactId, InboxId};
 use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
 use crate::engine::stage::{Row, RowError};
 
-/// The layout written; older ones are read for ever.
-const VERSION: u8 = 1;
+pub use crate::route::banner::Banner;
+pub use crate::route::key::{RowId, key, prefix, read_key};
 
-/// Stands between the company's id, which has no control character, and the rest of a key.
-const SEPARATOR: u8 = 0;
-
-/// Written to disk: never renumber, never reuse.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-enum Kind {
-    Company = 1,
-    Agent = 2,
-    Conversation = 3,
-}
+/// The layout written.
+const LAYOUT: u8 = 2;
+/// The layout without `more`.
+const WITHOUT_MORE: u8 = 1;
 
 /// One row of a company. The order of the variants is on disk: new ones go to the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,9 +71,43 @@ pub struct AgentRow {
     pub delay_until: Option<Timestamp>,
     /// Digests of the newest commands, oldest first; at most [`AgentRow::RECENT_COMMANDS_MAX`].
     pub recent_commands: VecDeque<u64>,
+    /// What layout 2 added.
+    #[serde(skip)]
+    pub more: AgentMore,
+}
+
+/// What layout 2 added to an agent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentMore {
+    /// What they and the administrator chose.
+    pub standing: Standing,
+    /// Away when this has passed without activity.
+    pub idle_away_at: Option<Timestamp>,
+    /// Logged out when this has passed without activity.
+    pub idle_logout_at: Option<Timestamp>,
+}
+
+/// What keeps an agent from being routed to, beside presence and availability.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// In Focus.
+    pub focus: bool,
+    /// On the settings page.
+    pub on_settings_page: bool,
+    /// May not log in.
+    pub deactivated: bool,
+    /// Inboxes served; `None`: every inbox.
+    pub inboxes: Option<BTreeSet<InboxId>>,
 }
 
 impl AgentRow {
+    /// The earliest of what is due: end of the routing delay, idle long enough.
+    #[must_use]
+    pub fn due_timer(&self) -> Option<Timestamp> {
+        let AgentMore { idle_away_at, idle_logout_at, .. } = self.more;
+        [self.delay_until, idle_away_at, idle_logout_at].into_iter().flatten().min()
+    }
+
     /// How many commands of one agent are known again when they come twice.
     ///
     /// An older one would act anew. That is harmless for all but Next: the others name an offer or a state, and do
@@ -83,7 +116,7 @@ impl AgentRow {
 
     /// An agent nobody has seen at work.
     #[must_use]
-    pub const fn unseen(since: Timestamp) -> Self {
+    pub fn unseen(since: Timestamp) -> Self {
         Self {
             presence: Presence::Out { since },
             available: false,
@@ -92,6 +125,7 @@ impl AgentRow {
             given_at: None,
             delay_until: None,
             recent_commands: VecDeque::new(),
+            more: AgentMore::default(),
         }
     }
 }
@@ -140,6 +174,18 @@ pub struct ConversationRow {
     pub place: Place,
     /// Trace of its newest request, for what timers decide about it.
     pub trace: Option<String>,
+    /// What layout 2 added.
+    #[serde(skip)]
+    pub more: ConversationMore,
+}
+
+/// What layout 2 added to a conversation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConversationMore {
+    /// Higher goes first.
+    pub priority_score: i32,
+    /// Up to when its agent has seen what the customer wrote.
+    pub seen_at: Option<Timestamp>,
 }
 
 /// Where a conversation is: one place at a time.
@@ -165,72 +211,57 @@ pub enum Place {
     },
 }
 
-/// What an offer shows. Personal: `Debug` says nothing of it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Banner {
-    /// The customer's name; at most [`Banner::NAME_MAX`] characters.
-    pub customer_name: String,
-    /// A short preview; at most [`Banner::PREVIEW_MAX`] characters.
-    pub preview: String,
-}
-
-impl Banner {
-    /// Longest preview, in code points.
-    pub const PREVIEW_MAX: usize = 80;
-    /// Longest name kept, in code points.
-    pub const NAME_MAX: usize = 128;
-
-    /// Both, cut to their bounds.
-    #[must_use]
-    pub fn new(customer_name: &str, preview: &str) -> Self {
-        Self { customer_name: first(customer_name, Self::NAME_MAX), preview: Self::cut(preview) }
-    }
-
-    /// A preview, cut to its bound.
-    #[must_use]
-    pub fn cut(preview: &str) -> String {
-        first(preview, Self::PREVIEW_MAX)
-    }
-}
-
-fn first(text: &str, code_points: usize) -> String {
-    text.chars().take(code_points).collect()
-}
-
-impl fmt::Debug for Banner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Banner(..)")
-    }
-}
-
 impl Row for RouteRow {
     fn encode(&self, into: &mut Vec<u8>) {
-        into.push(VERSION);
-        #[expect(
-            clippy::expect_used,
-            reason = "memory takes every byte, and every field's length is known"
-        )]
-        let bytes = postcard::to_stdvec(self).expect("a row serializes");
-        into.extend_from_slice(&bytes);
+        into.push(LAYOUT);
+        append(self, into);
+        match self {
+            Self::Company(_) => (),
+            Self::Agent(agent) => append(&agent.more, into),
+            Self::Conversation(conversation) => append(&conversation.more, into),
+        }
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, RowError> {
-        match bytes.split_first() {
-            Some((&VERSION, row)) => {
-                postcard::from_bytes(row).map_err(|error| RowError::Malformed(error.to_string()))
+        let (layout, rest) =
+            bytes.split_first().ok_or_else(|| RowError::Malformed("no bytes".to_owned()))?;
+        match *layout {
+            WITHOUT_MORE => postcard::from_bytes(rest).map_err(malformed),
+            LAYOUT => {
+                let (mut row, rest) = postcard::take_from_bytes(rest).map_err(malformed)?;
+                match &mut row {
+                    Self::Company(_) => (),
+                    Self::Agent(agent) => agent.more = more(rest)?,
+                    Self::Conversation(conversation) => conversation.more = more(rest)?,
+                }
+                Ok(row)
             }
-            Some((&version, _)) => Err(RowError::UnknownVersion(version)),
-            None => Err(RowError::Malformed("no bytes".to_owned())),
+            other => Err(RowError::UnknownVersion(other)),
         }
     }
 
     fn due_at(&self) -> Option<Timestamp> {
         match self {
             Self::Company(company) => company.retry_at,
-            Self::Agent(agent) => agent.delay_until,
+            Self::Agent(agent) => agent.due_timer(),
             Self::Conversation(conversation) => conversation.due_timer(),
         }
     }
+}
+
+fn append(value: &impl Serialize, into: &mut Vec<u8>) {
+    #[expect(clippy::expect_used, reason = "a Vec takes every byte, and every length is known")]
+    let bytes = postcard::to_extend(value, std::mem::take(into)).expect("a row serializes");
+    *into = bytes;
+}
+
+fn more<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RowError> {
+    postcard::from_bytes(bytes).map_err(malformed)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "given to `map_err`")]
+fn malformed(error: postcard::Error) -> RowError {
+    RowError::Malformed(error.to_string())
 }
 
 impl ConversationRow {
@@ -243,57 +274,4 @@ impl ConversationRow {
             Place::Held { requeue_at, .. } => *requeue_at,
         }
     }
-}
-
-/// Which row of a company.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RowId {
-    /// The company's own.
-    Company,
-    /// An agent's.
-    Agent(AgentId),
-    /// A conversation's.
-    Conversation(ConversationId),
-}
-
-/// What all keys of a company start with, and no other's.
-#[must_use]
-pub fn prefix(company: &CompanyId) -> Vec<u8> {
-    [company.as_str().as_bytes(), &[SEPARATOR]].concat()
-}
-
-/// The key of a row.
-#[must_use]
-pub fn key(company: &CompanyId, id: &RowId) -> Vec<u8> {
-    let (kind, id) = match id {
-        RowId::Company => (Kind::Company, ""),
-        RowId::Agent(id) => (Kind::Agent, id.as_str()),
-        RowId::Conversation(id) => (Kind::Conversation, id.as_str()),
-    };
-    [company.as_str().as_bytes(), &[SEPARATOR, kind as u8], id.as_bytes()].concat()
-}
-
-/// Reads a key written by [`key`].
-///
-/// # Errors
-///
-/// [`RowError::Malformed`] when the bytes are no such key.
-pub fn read_key(key: &[u8]) -> Result<(CompanyId, RowId), RowError> {
-    let malformed = || RowError::Malformed("a routing key".to_owned());
-    let mut parts = key.splitn(2, |byte| *byte == SEPARATOR);
-    let (company, rest) = parts.next().zip(parts.next()).ok_or_else(malformed)?;
-    let (kind, id) = rest.split_first().ok_or_else(malformed)?;
-    let text = |bytes| std::str::from_utf8(bytes).ok();
-    let company = text(company).and_then(|text| CompanyId::parse(text).ok());
-    let id = match *kind {
-        kind if kind == Kind::Company as u8 && id.is_empty() => Some(RowId::Company),
-        kind if kind == Kind::Agent as u8 => {
-            text(id).and_then(|text| AgentId::parse(text).ok()).map(RowId::Agent)
-        }
-        kind if kind == Kind::Conversation as u8 => {
-            text(id).and_then(|text| ConversationId::parse(text).ok()).map(RowId::Conversation)
-        }
-        _ => None,
-    };
-    company.zip(id).ok_or_else(malformed)
 }

@@ -76,6 +76,8 @@ pub(super) struct Robot {
     decided: BTreeSet<String>,
     /// The newest inbound item answered, by conversation.
     answered: BTreeMap<String, String>,
+    /// The newest inbound item looked at, by conversation.
+    looked_at: BTreeMap<String, String>,
     next_at: Option<Timestamp>,
 }
 
@@ -115,6 +117,7 @@ impl Robot {
             wishes: 0,
             decided: BTreeSet::new(),
             answered: BTreeMap::new(),
+            looked_at: BTreeMap::new(),
             next_at: None,
         }
     }
@@ -130,10 +133,15 @@ impl Robot {
             if self.next_at.is_some_and(|at| at <= now) {
                 self.next_at = None;
                 self.of_myself("next", &json!({})).await;
+                // An own conversation came first: ask again.
+                if self.is_paused().await {
+                    self.next_at = Some(self.clock.now().plus_ms(BREAK_MS));
+                }
             }
-            if self.decided.len() + self.answered.len() > REMEMBERED {
+            if self.decided.len() + self.answered.len() + self.looked_at.len() > REMEMBERED {
                 self.decided.clear();
                 self.answered.clear();
+                self.looked_at.clear();
             }
             let pause_ms = self.dice.random_range(PAUSE_MS.0..=PAUSE_MS.1);
             tokio::select! {
@@ -185,6 +193,7 @@ impl Robot {
         let open = open.filter(|mid| self.answered.get(id).map(String::as_str) != Some(*mid));
         match open {
             Some(mid) => {
+                self.see(id, mid).await;
                 if self.by_chance(self.manners.like) {
                     self.like(id, name, mid).await;
                 }
@@ -201,6 +210,20 @@ impl Robot {
                 }
             }
         }
+    }
+
+    /// Says that it has looked, once an item: else Next leads back here for ever.
+    async fn see(&mut self, id: &str, mid: &str) {
+        let is_new = self.looked_at.get(id).map(String::as_str) != Some(mid);
+        if is_new && self.do_command(&format!("/v1/conversations/{id}/seen"), json!({})).await {
+            self.looked_at.insert(id.to_owned(), mid.to_owned());
+        }
+    }
+
+    /// Whether it is offered nothing until Next.
+    async fn is_paused(&self) -> bool {
+        let agent = self.desk.get(&format!("/v1/agents/{}", self.agent), &[]).await;
+        agent.and_then(|agent| agent.get("paused_until_next")?.as_bool()).unwrap_or(false)
     }
 
     async fn like(&mut self, id: &str, name: &str, mid: &str) {

@@ -30,6 +30,9 @@ pub enum Error {
         /// Which part.
         what: &'static str,
     },
+    /// What was found is whole, and yet not to be built upon.
+    #[error("the store is not to be trusted: {0}")]
+    Untrusted(Doubt),
     /// The database did not open in time.
     #[error("the store did not open within {limit:?}")]
     OpenTooSlow {
@@ -58,6 +61,64 @@ pub enum Error {
     },
 }
 
+/// Why a store's directory was set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Doubt {
+    /// Bytes are not what was written.
+    #[error("it is damaged")]
+    Damaged,
+    /// It does not open: locked by somebody else, or the disk refuses.
+    #[error("it does not open")]
+    Unopenable,
+    /// It did not open in time.
+    #[error("it does not open in time")]
+    TooSlow,
+    /// Another build wrote it.
+    #[error("its layout is of another version")]
+    Layout,
+    /// Deletions since its checkpoint may be forgotten by the changelog: what they deleted would rise again.
+    #[error("its checkpoint is older than deletions are kept")]
+    Stale,
+    /// It was being rebuilt when that was broken off.
+    #[error("it was never rebuilt to its end")]
+    Unfinished,
+    /// Records after its checkpoint are gone from the changelog.
+    #[error("its checkpoint lies before the changelog's start")]
+    BelowStart,
+    /// The changelog is not the one it was built from.
+    #[error("its checkpoint lies beyond the changelog's end")]
+    BeyondEnd,
+}
+
+impl Doubt {
+    /// Every doubt.
+    pub const ALL: [Self; 8] = [
+        Self::Damaged,
+        Self::Unopenable,
+        Self::TooSlow,
+        Self::Layout,
+        Self::Stale,
+        Self::Unfinished,
+        Self::BelowStart,
+        Self::BeyondEnd,
+    ];
+
+    /// The label.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Damaged => "damaged",
+            Self::Unopenable => "unopenable",
+            Self::TooSlow => "too_slow",
+            Self::Layout => "layout",
+            Self::Stale => "stale",
+            Self::Unfinished => "unfinished",
+            Self::BelowStart => "below_start",
+            Self::BeyondEnd => "beyond_end",
+        }
+    }
+}
+
 /// What the owner of the store does about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
@@ -70,6 +131,19 @@ pub enum Remedy {
 }
 
 impl Error {
+    /// What an error met at opening says about the directory.
+    pub(super) const fn doubt(&self) -> Doubt {
+        match self {
+            Self::Untrusted(doubt) => *doubt,
+            Self::OpenTooSlow { .. } => Doubt::TooSlow,
+            Self::Io { .. } | Self::Stalled { .. } | Self::WriterFailed(_) => Doubt::Unopenable,
+            Self::Panicked { .. }
+            | Self::Malformed { .. }
+            | Self::Broken
+            | Self::CheckpointBackwards { .. } => Doubt::Damaged,
+        }
+    }
+
     /// The one place that turns an error into a decision.
     #[must_use]
     pub fn remedy(&self) -> Remedy {
@@ -80,6 +154,7 @@ impl Error {
             Self::Io { .. }
             | Self::Panicked { .. }
             | Self::Malformed { .. }
+            | Self::Untrusted(_)
             | Self::OpenTooSlow { .. }
             | Self::Broken
             | Self::CheckpointBackwards { .. } => Remedy::Rebuild,

@@ -19,24 +19,31 @@ mod value;
 mod checkpoint;
 mod error;
 mod db;
+mod memory;
+mod ground;
 mod witness;
 mod open;
 mod view;
 mod pending;
 mod desk;
 mod writer;
+mod place;
 
 pub use checkpoint::Checkpoint;
 pub use desk::Progress;
-pub use error::{Error, Remedy};
+pub use error::{Doubt, Error, Remedy};
 pub use key::LAYOUT;
-pub use open::{Opened, StoreSettings};
+pub use memory::{Copied, MemoryDisk};
+pub use open::{Opened, StoreSettings, Trusted};
 pub use pending::Looked;
+pub use place::Place;
 pub use view::{KeyValue, RowChange, Store, StoreStats};
 pub use writer::{Lane, StoreWriter, WriterSettings};
 
 #[cfg(test)]
 mod crash_test;
+#[cfg(test)]
+mod memory_test;
 #[cfg(test)]
 mod open_test;
 #[cfg(test)]

@@ -13,8 +13,10 @@ use std::time::Duration;
 
 use super::checkpoint::Checkpoint;
 use super::db::Db;
-use super::error::Error;
-use super::key::{Key, LAYOUT};
+use super::error::{Doubt, Error};
+use super::ground::Ground;
+use super::key::Key;
+use super::memory::MemoryDisk;
 use super::view::Store;
 use super::witness;
 
@@ -32,6 +34,42 @@ pub struct StoreSettings {
     pub flush_rows: usize,
     /// How long opening may take before the directory is set aside.
     pub open_timeout: Duration,
+    /// Which checkpoint is believed.
+    pub trusted: Trusted,
+}
+
+/// Which checkpoints are believed: those between which and now the changelog has forgotten nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trusted {
+    /// The changelog's first offset.
+    pub start: u64,
+    /// The changelog's end.
+    pub end: u64,
+    /// True no longer ago than this, in milliseconds.
+    pub since_ms: u64,
+    /// And no later than this: a clock was wrong, and no age is known.
+    pub until_ms: u64,
+}
+
+impl Trusted {
+    /// Every checkpoint.
+    pub const ALL: Self = Self { start: 0, end: u64::MAX, since_ms: 0, until_ms: u64::MAX };
+
+    /// What there is to say against `checkpoint`.
+    const fn doubt(&self, checkpoint: Checkpoint) -> Option<Doubt> {
+        let Checkpoint { next_offset, true_at_ms } = checkpoint;
+        if next_offset > self.end {
+            Some(Doubt::BeyondEnd)
+        } else if next_offset < self.start {
+            Some(Doubt::BelowStart)
+        } else if true_at_ms == 0 && self.since_ms > 0 {
+            Some(Doubt::Unfinished)
+        } else if true_at_ms < self.since_ms || true_at_ms > self.until_ms {
+            Some(Doubt::Stale)
+        } else {
+            None
+        }
+    }
 }
 
 impl Default for StoreSettings {
@@ -41,6 +79,7 @@ impl Default for StoreSettings {
             batch_rows: 1000,
             flush_rows: 20_000,
             open_timeout: Duration::from_secs(60),
+            trusted: Trusted::ALL,
         }
     }
 }
@@ -56,6 +95,8 @@ pub enum Opened {
     Quarantined {
         /// The empty store in its place.
         store: Store,
+        /// Why.
+        doubt: Doubt,
         /// Why, for a log line.
         reason: String,
         /// Where the old directory is now.
@@ -65,26 +106,54 @@ pub enum Opened {
 
 /// Opens `dir`, or sets it aside and opens a fresh one.
 pub(super) fn open(dir: &Path, settings: &StoreSettings) -> Result<Opened, Error> {
-    let reason = match attempt(dir, settings) {
-        Ok((db, None)) => return Ok(Opened::Fresh(Store::over(db, Some(dir), settings))),
-        Ok((db, Some(checkpoint))) => {
-            return Ok(Opened::Resumed(Store::over(db, Some(dir), settings), checkpoint));
-        }
-        Err(error) => describe(&error),
+    opened(
+        || {
+            let (db, checkpoint) = attempt(dir, settings)?;
+            Ok((Store::over(db, Some(dir), settings), checkpoint))
+        },
+        || set_aside(dir).map_err(|source| Error::Io { doing: "setting aside", source }),
+    )
+}
+
+/// The same in memory.
+pub(super) fn open_in_memory(
+    disk: &MemoryDisk,
+    path: &Path,
+    trusted: Trusted,
+) -> Result<Opened, Error> {
+    opened(
+        || {
+            let ground = Ground::Memory(disk.open(path)?);
+            let checkpoint = inspect(&ground, trusted)?;
+            Ok((Store::over(ground, None, disk.settings()), checkpoint))
+        },
+        || Ok(disk.set_aside(path)),
+    )
+}
+
+fn opened(
+    attempt: impl Fn() -> Result<(Store, Option<Checkpoint>), Error>,
+    set_aside: impl FnOnce() -> Result<PathBuf, Error>,
+) -> Result<Opened, Error> {
+    let (doubt, reason) = match attempt() {
+        Ok((store, None)) => return Ok(Opened::Fresh(store)),
+        Ok((store, Some(checkpoint))) => return Ok(Opened::Resumed(store, checkpoint)),
+        Err(error) => (error.doubt(), describe(&error)),
     };
-    let moved_to = set_aside(dir).map_err(|source| Error::Io { doing: "setting aside", source })?;
-    let (db, _nothing) = attempt(dir, settings)?;
-    Ok(Opened::Quarantined { store: Store::over(db, Some(dir), settings), reason, moved_to })
+    let moved_to = set_aside()?;
+    let (store, _nothing) = attempt()?;
+    Ok(Opened::Quarantined { store, doubt, reason, moved_to })
 }
 
 /// Opens and looks, in a thread that may be left behind if it never comes back.
-fn attempt(dir: &Path, settings: &StoreSettings) -> Result<(Db, Option<Checkpoint>), Error> {
+fn attempt(dir: &Path, settings: &StoreSettings) -> Result<(Ground, Option<Checkpoint>), Error> {
     let (answer, answered) = mpsc::sync_channel(1);
-    let (dir, cache_bytes) = (dir.to_owned(), cache(settings));
+    let (dir, cache_bytes, trusted) = (dir.to_owned(), cache(settings), settings.trusted);
     let spawned = thread::Builder::new().name("store-open".to_owned()).spawn(move || {
         let found = sound(&dir).and_then(|()| Db::open(&dir, cache_bytes)).and_then(|db| {
-            let checkpoint = inspect(&db)?;
-            Ok((db, checkpoint))
+            let ground = Ground::Sled(db);
+            let checkpoint = inspect(&ground, trusted)?;
+            Ok((ground, checkpoint))
         });
         // Nobody listens any more: it came too late, and closes again here.
         drop(answer.send(found));
@@ -108,13 +177,12 @@ fn sound(dir: &Path) -> Result<(), Error> {
 }
 
 /// `None` for an empty database.
-fn inspect(db: &Db) -> Result<Option<Checkpoint>, Error> {
+fn inspect(db: &Ground, trusted: Trusted) -> Result<Option<Checkpoint>, Error> {
     if let Some(row) = db.get(&Key::Checkpoint.to_bytes())? {
         let checkpoint = Checkpoint::from_bytes(&row)?;
-        return if checkpoint.layout == LAYOUT {
-            Ok(Some(checkpoint))
-        } else {
-            Err(Error::Malformed { what: "the layout, being of another version," })
+        return match trusted.doubt(checkpoint) {
+            Some(doubt) => Err(Error::Untrusted(doubt)),
+            None => Ok(Some(checkpoint)),
         };
     }
     let mut empty = true;

@@ -38,7 +38,7 @@ fn filled(dir: &Path) {
 #[track_caller]
 fn is_quarantined(dir: &Path, because: &str) -> PathBuf {
     match Store::open(dir, &StoreSettings::default()).unwrap() {
-        Opened::Quarantined { store, reason, moved_to } => {
+        Opened::Quarantined { store, reason, moved_to, .. } => {
             assert!(reason.contains(because), "{reason}");
             assert!(moved_to.exists());
             assert_eq!(store.scan_prefix(b"", 1).unwrap(), [], "the store in its place is empty");
@@ -102,13 +102,89 @@ fn a_damaged_or_foreign_checkpoint_is_not_believed() {
     let sound = Checkpoint::at(42).to_bytes();
     for (planted, because) in [
         ([&sound[..3], &[sound[3] ^ 1], &sound[4..]].concat(), "checksum"),
-        (sound[..10].to_vec(), "length"),
-        (Checkpoint { next_offset: 42, layout: LAYOUT + 1 }.to_bytes(), "layout"),
+        (sound[..10].to_vec(), "checksum"),
+        (of_another_layout(&sound), "layout"),
     ] {
         let (_room, dir) = room();
         filled(&dir);
         plant(&dir, Key::Checkpoint.to_bytes(), planted);
         is_quarantined(&dir, because);
+    }
+}
+
+/// Sound in itself, written by another build.
+fn of_another_layout(checkpoint: &[u8]) -> Vec<u8> {
+    let mut row = checkpoint[..checkpoint.len() - 8].to_vec();
+    row[9] = row[9].wrapping_add(1);
+    let checksum = xxhash_rust::xxh3::xxh3_64(&row);
+    [row, checksum.to_be_bytes().to_vec()].concat()
+}
+
+#[test]
+fn a_checkpoint_is_believed_between_the_changelogs_ends_and_while_deletions_are_kept() {
+    // offset and time of the checkpoint, what is said against it where 10..=50 and 1 000..=2 000 are believed
+    check(Checkpoint::at(42).true_at(1_500), None);
+    check(Checkpoint::at(10).true_at(1_000), None);
+    check(Checkpoint::at(50).true_at(2_000), None);
+    check(Checkpoint::at(51).true_at(1_500), Some(Doubt::BeyondEnd));
+    check(Checkpoint::at(9).true_at(1_500), Some(Doubt::BelowStart));
+    check(Checkpoint::at(42).true_at(999), Some(Doubt::Stale));
+    check(Checkpoint::at(42).true_at(2_001), Some(Doubt::Stale));
+    check(Checkpoint::at(42), Some(Doubt::Unfinished));
+
+    #[track_caller]
+    fn check(checkpoint: Checkpoint, expected: Option<Doubt>) {
+        let (_room, dir) = room();
+        let Opened::Fresh(store) = Store::open(&dir, &StoreSettings::default()).unwrap() else {
+            panic!("not fresh")
+        };
+        store.write(&rows(3), checkpoint).unwrap();
+        store.close().unwrap();
+        let trusted = Trusted { start: 10, end: 50, since_ms: 1_000, until_ms: 2_000 };
+        let settings = StoreSettings { trusted, ..StoreSettings::default() };
+        let found = match Store::open(&dir, &settings).unwrap() {
+            Opened::Fresh(_) => panic!("empty"),
+            Opened::Resumed(_, resumed) => {
+                assert_eq!(resumed, checkpoint);
+                None
+            }
+            Opened::Quarantined { store, doubt, .. } => {
+                assert_eq!(store.scan_prefix(b"", 1).unwrap(), [], "nothing of it is seen");
+                Some(doubt)
+            }
+        };
+        assert_eq!(found, expected, "{checkpoint:?}");
+    }
+}
+
+#[test]
+fn what_was_met_at_opening_has_a_name() {
+    // what is done to a sound store, the doubt it raises
+    check(|dir| plant(dir, Key::Checkpoint.to_bytes(), vec![1, 2, 3]), Doubt::Damaged);
+    check(
+        |dir| {
+            let row = of_another_layout(&Checkpoint::at(42).to_bytes());
+            plant(dir, Key::Checkpoint.to_bytes(), row);
+        },
+        Doubt::Layout,
+    );
+    check(
+        |dir| {
+            fs::remove_dir_all(dir).unwrap();
+            fs::write(dir, b"garbage").unwrap();
+        },
+        Doubt::Unopenable,
+    );
+
+    #[track_caller]
+    fn check(harm: impl Fn(&Path), expected: Doubt) {
+        let (_room, dir) = room();
+        filled(&dir);
+        harm(&dir);
+        match Store::open(&dir, &StoreSettings::default()).unwrap() {
+            Opened::Quarantined { doubt, .. } => assert_eq!(doubt, expected),
+            other @ (Opened::Fresh(_) | Opened::Resumed(..)) => panic!("taken: {other:?}"),
+        }
     }
 }
 
@@ -156,7 +232,7 @@ fn two_set_aside_directories_are_kept() {
     for _ in 0..4 {
         let sound = Checkpoint::at(1).to_bytes();
         plant(&dir, Key::Checkpoint.to_bytes(), sound[1..].to_vec());
-        moved.push(is_quarantined(&dir, "length"));
+        moved.push(is_quarantined(&dir, "checksum"));
     }
     let left: Vec<bool> = moved.iter().map(|path| path.exists()).collect();
     assert_eq!(left, [false, false, true, true]);

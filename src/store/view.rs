@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::checkpoint::Checkpoint;
 use super::db::{Db, Put};
 use super::error::Error;
+use super::ground::Ground;
 use super::key::{self, Key};
 use super::open::{self, Opened, StoreSettings};
 use super::value;
@@ -15,7 +16,7 @@ use super::witness;
 ///
 /// One thread reads, one writes, at the same time. No call may be made on a thread that must not block.
 pub struct Store {
-    db: Db,
+    db: Ground,
     dir: Option<PathBuf>,
     batch_rows: usize,
     flush_rows: usize,
@@ -69,10 +70,11 @@ impl Store {
     ///
     /// [`Error::Io`] when there is no temporary directory.
     pub fn temporary(settings: &StoreSettings) -> Result<Self, Error> {
-        Ok(Self::over(Db::temporary(open::cache(settings))?, None, settings))
+        let db = Ground::Sled(Db::temporary(open::cache(settings))?);
+        Ok(Self::over(db, None, settings))
     }
 
-    pub(super) fn over(db: Db, dir: Option<&Path>, settings: &StoreSettings) -> Self {
+    pub(super) fn over(db: Ground, dir: Option<&Path>, settings: &StoreSettings) -> Self {
         Self {
             db,
             dir: dir.map(Path::to_owned),

@@ -57,6 +57,8 @@ pub struct Lane {
 /// What the writer thread and the lanes share.
 struct Shared {
     settings: WriterSettings,
+    /// No thread writes: whoever needs room, or the end, writes by itself.
+    by_hand: bool,
     clock: Box<dyn Fn() -> u64 + Send + Sync>,
     roster: Mutex<Roster>,
     wake: Condvar,
@@ -85,18 +87,27 @@ impl StoreWriter {
         settings: WriterSettings,
         clock: impl Fn() -> u64 + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        let shared = Arc::new(Shared {
-            settings,
-            clock: Box::new(clock),
-            roster: Mutex::default(),
-            wake: Condvar::new(),
-        });
+        let shared = Shared::new(settings, false, clock);
         let for_thread = Arc::clone(&shared);
         thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || for_thread.run())
             .map_err(|source| Error::Io { doing: "starting a thread", source })?;
         Ok(Self { shared })
+    }
+
+    /// A writer without a thread: it writes when told to, when a lane is full, and when one is drained.
+    #[must_use]
+    pub fn by_hand(
+        settings: WriterSettings,
+        clock: impl Fn() -> u64 + Send + Sync + 'static,
+    ) -> Self {
+        Self { shared: Shared::new(settings, true, clock) }
+    }
+
+    /// Writes what is pending, on this thread.
+    pub fn write(&self) {
+        self.shared.write();
     }
 
     /// Takes a partition's store in.
@@ -312,10 +323,30 @@ impl Drop for Seat {
 }
 
 impl Shared {
+    fn new(
+        settings: WriterSettings,
+        by_hand: bool,
+        clock: impl Fn() -> u64 + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let (clock, roster) = (Box::new(clock), Mutex::default());
+        Arc::new(Self { settings, by_hand, clock, roster, wake: Condvar::new() })
+    }
+
     /// Makes the thread write now.
     fn hurry(&self) {
+        if self.by_hand {
+            return self.write();
+        }
         held(&self.roster).hurry = true;
         self.wake.notify_all();
+    }
+
+    /// Writes every lane.
+    fn write(&self) {
+        let desks = held(&self.roster).desks.clone();
+        for desk in desks {
+            desk.write(&*self.clock);
+        }
     }
 
     /// The thread: pause, write every lane, again.
@@ -327,11 +358,9 @@ impl Shared {
                 .wait_timeout_while(held(&self.roster), self.settings.interval, idle)
                 .unwrap_or_else(PoisonError::into_inner);
             roster.hurry = false;
-            let (desks, stop) = (roster.desks.clone(), roster.stop);
+            let stop = roster.stop;
             drop(roster);
-            for desk in desks {
-                desk.write(&*self.clock);
-            }
+            self.write();
             if stop {
                 return;
             }

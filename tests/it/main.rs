@@ -16,3 +16,4 @@ mod demo;
 mod bad_input;
 mod bad_calls;
 mod bad_start;
+mod stop;

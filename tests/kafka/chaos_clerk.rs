@@ -30,15 +30,20 @@ impl Clerk {
         self.wish(&format!("/v1/agents/{name}/log-in"), json!({})).await;
         let available = json!({ "available": true });
         self.wish(&format!("/v1/agents/{name}/availability"), available).await;
+        let mut paused = false;
         while !over.load(Ordering::Relaxed) {
             if let Some(id) = self.first("/v1/offers", "/offers/0/offer_id").await
                 && !self.wish(&format!("/v1/offers/{id}/accept"), json!({})).await
             {
-                self.wish(&format!("/v1/agents/{name}/next"), json!({})).await;
+                paused = true;
             }
             let mine = format!("/v1/conversations?status=open&agent_id={name}&limit=1");
             if let Some(id) = self.first(&mine, "/conversations/0/conversation_id").await {
                 self.serve(&id).await;
+            } else if paused {
+                // With nothing in hand there is nothing to go back to: Next ends the pause.
+                self.wish(&format!("/v1/agents/{name}/next"), json!({})).await;
+                paused = false;
             }
             tokio::time::sleep(PAUSE).await;
         }

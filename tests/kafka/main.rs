@@ -11,6 +11,9 @@ mod world;
 mod traps;
 mod exactly_once;
 mod lanes;
+mod kip848;
+mod outage;
+mod lag;
 mod edges;
 mod topics;
 #[path = "../shop/mod.rs"]

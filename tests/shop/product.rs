@@ -65,6 +65,11 @@ impl Product {
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     }
 
+    /// How it ended, once it has.
+    pub(crate) fn ended(&mut self) -> Option<std::process::ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     /// Stops it in order: it ends well, and never cried for help.
     pub(crate) async fn stop(mut self) {
         self.signal("TERM");

@@ -94,6 +94,7 @@ fn without_broker(records: u32) -> Result<Vec<Answered>, Error> {
         key_of: Arc::new(move |body| normalize::peek::key_of(body, &accounts)),
         clock: Clock::System,
         metrics: ingress::Metrics::register(&Registry::new())?,
+        pulse: Arc::default(),
     };
     let router = ingress::router(Arc::new(ingress));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -149,7 +149,7 @@ impl Shared {
     fn compact(&self, at: (Topic, u32)) -> Result<(), Error> {
         let closed = locked(&self.state).logs.get(&at).map(|log| log.closed().to_vec());
         let closed = closed.unwrap_or_default();
-        if !self.is_worth_it(&closed) {
+        if !self.is_worth_it(at.0, &closed) {
             return Ok(());
         }
         let (newest, count) = self.newest_offsets(at, &closed)?;
@@ -167,17 +167,18 @@ impl Shared {
     }
 
     /// Half as much is new as was compacted before, or what is new is old enough to matter.
-    fn is_worth_it(&self, closed: &[Segment]) -> bool {
+    fn is_worth_it(&self, topic: Topic, closed: &[Segment]) -> bool {
         let dirty: u64 = closed.iter().filter(|one| !one.clean).map(|one| one.bytes).sum();
         let clean: u64 = closed.iter().filter(|one| one.clean).map(|one| one.bytes).sum();
-        let waits = self.tombstones_kept_ms();
+        let waits = self.tombstones_kept_ms(topic);
         let now = self.settings.clock.now();
         let old = closed.iter().any(|one| !one.clean && now.since_ms(one.newest) > waits);
         dirty > 0 && (dirty.saturating_mul(2) >= clean || old)
     }
 
-    fn tombstones_kept_ms(&self) -> u64 {
-        u64::try_from(self.settings.tombstones_kept.as_millis()).unwrap_or(u64::MAX)
+    fn tombstones_kept_ms(&self, topic: Topic) -> u64 {
+        let elsewhere = u64::try_from(self.settings.tombstones_kept.as_millis());
+        topic.declaration().deletions_kept_ms.unwrap_or(elsewhere.unwrap_or(u64::MAX))
     }
 
     /// The newest offset of each key in the segments not yet compacted, and how many segments from the start that covers.
@@ -224,7 +225,7 @@ impl Shared {
         old: &[Segment],
         newest: &HashMap<u128, u64>,
     ) -> Result<Vec<Segment>, Error> {
-        let (now, waits) = (self.settings.clock.now(), self.tombstones_kept_ms());
+        let (now, waits) = (self.settings.clock.now(), self.tombstones_kept_ms(at.0));
         let mut fresh = Fresh { shared: self, done: Vec::new(), open: None };
         for segment in old {
             self.each(at, segment, |record| {

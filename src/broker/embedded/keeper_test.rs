@@ -7,7 +7,7 @@ use crate::broker::{NextOffsets, Polled};
 use crate::domain::time::{DAY_MS, Timestamp};
 use crate::topics::Topic;
 
-const COMPACTED: Topic = Topic::ConversationChangelog;
+const COMPACTED: Topic = Topic::Conversations;
 
 /// Every record closes its segment, so that the next one makes it fit for keeping.
 fn tiny() -> EmbeddedSettings {
@@ -52,6 +52,23 @@ fn a_tombstone_outlives_what_it_deletes_for_a_day() {
     append(&broker, at(DAY_MS, output(COMPACTED, 0, "c", "3")));
     broker.keep().unwrap();
     assert_eq!(values(&broker, (COMPACTED, 0)), ["2", "3"]);
+}
+
+#[test]
+fn a_changelog_keeps_its_deletions_for_as_long_as_it_declares() {
+    let changelog = Topic::ConversationChangelog;
+    let kept_ms = changelog.declaration().deletions_kept_ms.unwrap();
+    let settings = tiny();
+    let broker = EmbeddedBroker::in_memory(&settings);
+    append(&broker, Output { value: None, ..output(changelog, 0, "a", "") });
+    append(&broker, output(changelog, 0, "b", "2"));
+    settings.clock.set(Timestamp::from_ms(kept_ms));
+    broker.keep().unwrap();
+    assert_eq!(values(&broker, (changelog, 0)), ["", "2"]);
+    settings.clock.set(Timestamp::from_ms(kept_ms + 1));
+    append(&broker, at(kept_ms, output(changelog, 0, "c", "3")));
+    broker.keep().unwrap();
+    assert_eq!(values(&broker, (changelog, 0)), ["2", "3"]);
 }
 
 #[test]

@@ -59,7 +59,7 @@ pub use session::Session;
 pub use settings::{EmbeddedSettings, SyncPolicy};
 
 use crate::broker::{Error, NextOffsets, SessionSpec};
-use crate::topics::Topic;
+use crate::topics::{Cleanup, Topic};
 
 use disk::Disk;
 use shared::{Broken, Shared};
@@ -132,6 +132,23 @@ impl EmbeddedBroker {
         let log = state.logs.get(&(topic, partition));
         log.map(|log| log.end)
             .ok_or_else(|| Error::Topics(format!("{} has no partition {partition}", topic.name())))
+    }
+
+    /// Where a partition begins, and the offset after its last record. What compaction left out is no loss: a compacted
+    /// topic begins at zero.
+    ///
+    /// # Errors
+    ///
+    /// As [`EmbeddedBroker::end_offset`].
+    pub fn extent(&self, topic: Topic, partition: u32) -> Result<(u64, u64), Error> {
+        let end = self.end_offset(topic, partition)?;
+        let state = self.handle.shared.state()?;
+        let first = state.logs.get(&(topic, partition)).and_then(|log| log.segments.first());
+        let start = match topic.declaration().cleanup {
+            Cleanup::Compact => 0,
+            Cleanup::Delete => first.map_or(0, |segment| segment.base),
+        };
+        Ok((start, end))
     }
 
     /// Opens a member of a group; an older opening of the same member is fenced off.

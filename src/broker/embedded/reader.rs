@@ -41,7 +41,7 @@ impl Reader {
         loop {
             let version = locked(&self.handle.shared.state).version;
             let batch = self.read(bounds)?;
-            let left = bounds.wait.saturating_sub(watch.elapsed());
+            let left = self.handle.shared.wait_of(bounds).saturating_sub(watch.elapsed());
             if !batch.records.is_empty() || left.is_zero() {
                 return Ok(batch);
             }

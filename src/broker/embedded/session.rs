@@ -8,7 +8,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use crate::broker::record::{Output, Record};
-use crate::broker::{Error, NextOffsets, PollBounds, Polled, SessionSpec};
+use crate::broker::{Error, Lag, NextOffsets, PollBounds, Polled, SessionSpec};
 use crate::clock::Stopwatch;
 use crate::topics::Topic;
 
@@ -99,7 +99,7 @@ impl Session {
             if !records.is_empty() {
                 return Ok(Polled::Records { records, drained });
             }
-            let left = bounds.wait.saturating_sub(watch.elapsed());
+            let left = self.shared().wait_of(bounds).saturating_sub(watch.elapsed());
             if left.is_zero() {
                 return Ok(Polled::Idle);
             }
@@ -239,6 +239,24 @@ impl Session {
         let done = shared.submit(request).and_then(|()| shared.write_until(&answer));
         self.failed = done.is_err();
         done
+    }
+
+    /// A member has its lanes from the first poll on.
+    pub(in crate::broker) const fn has_joined(&self) -> bool {
+        true
+    }
+
+    /// Records committed and not processed, by input of the taken lanes; nothing when the log answers no more.
+    pub(in crate::broker) fn lag(&self) -> Lag {
+        let Ok(mut state) = self.shared().state() else { return Lag::new() };
+        let places = self.lanes.values().flatten().map(|cursor| cursor.at);
+        let ends: Vec<_> =
+            places.map(|at| (at, state.logs.get(&at).map_or(0, |log| log.end))).collect();
+        let committed = &state.group(&self.group).offsets;
+        let behind = |(at, end): ((Topic, u32), u64)| {
+            (at, end.saturating_sub(committed.get(&at).copied().unwrap_or(0)))
+        };
+        ends.into_iter().map(behind).collect()
     }
 
     fn check_failed(&self) -> Result<(), Error> {

@@ -23,9 +23,11 @@ pub struct EmbeddedSettings {
     pub sync: SyncPolicy,
     /// For retention, compaction and hand-overs.
     pub clock: Clock,
+    /// Polls wait for a first record; off for whoever moves time by hand, and has one thread.
+    pub waits: bool,
     /// How long a member may keep a lane that another one is waiting for.
     pub hand_over_patience: Duration,
-    /// How long a tombstone is kept in a compacted topic: longer than any checkpoint of a store is away.
+    /// How long a tombstone is kept in a compacted topic that declares no time of its own.
     pub tombstones_kept: Duration,
     /// How often old records are looked for, and the journal is taken in.
     pub keep_every: Duration,
@@ -49,6 +51,7 @@ impl Default for EmbeddedSettings {
             partitions: None,
             sync: SyncPolicy::EveryCommit,
             clock: Clock::System,
+            waits: true,
             hand_over_patience: Duration::from_secs(30),
             tombstones_kept: Duration::from_millis(DAY_MS),
             keep_every: Duration::from_millis(MINUTE_MS),

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::broker::partitioner::partition_of;
 use crate::broker::record::Output;
-use crate::broker::{Error, NextOffsets};
+use crate::broker::{Error, NextOffsets, PollBounds};
 use crate::topics::{Topic, catalogue};
 
 use super::disk::{Body, Disk};
@@ -155,6 +155,11 @@ impl Shared {
         let span = self.settings.hand_over_patience.as_millis();
         let span_ms = u64::try_from(span).unwrap_or(u64::MAX);
         Patience { now: self.settings.clock.now(), span_ms }
+    }
+
+    /// How long a poll with these bounds waits.
+    pub(super) const fn wait_of(&self, bounds: &PollBounds) -> Duration {
+        if self.settings.waits { bounds.wait } else { Duration::ZERO }
     }
 
     /// Tells everyone that `state` changed.

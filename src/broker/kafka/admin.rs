@@ -198,15 +198,10 @@ fn wanted(broker: &KafkaBroker, topic: Topic, brokers: u16) -> Wanted {
             set("cleanup.policy", "compact".to_owned());
         }
     }
-    if matches!(
-        topic,
-        Topic::ConversationChangelog
-            | Topic::RouteChangelog
-            | Topic::SendChangelog
-            | Topic::ProfileChangelog
-    ) {
+    if let Some(kept_ms) = declared.deletions_kept_ms {
         // A restore reads what compaction has not reached yet: keep that small.
         set("min.cleanable.dirty.ratio", "0.2".to_owned());
+        set("delete.retention.ms", kept_ms.to_string());
     }
     Wanted {
         topic,
@@ -352,6 +347,7 @@ mod tests {
         let changelog = declared(Topic::RouteChangelog, 3).settings;
         assert_eq!(changelog["cleanup.policy"], "compact");
         assert_eq!(changelog["min.cleanable.dirty.ratio"], "0.2");
+        assert_eq!(changelog["delete.retention.ms"], "604800000");
         let timeline = declared(Topic::Timeline, 3).settings;
         assert_eq!(timeline["retention.ms"], "7776000000");
         assert!(!timeline.contains_key("min.cleanable.dirty.ratio"));

@@ -15,7 +15,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::ProducerContext;
-use rdkafka::statistics::Statistics;
+use rdkafka::statistics::{Partition, Statistics};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::oneshot;
@@ -69,7 +69,7 @@ pub(super) enum Note {
 #[derive(Debug, Default)]
 pub(super) struct Member {
     notes: Mutex<VecDeque<Note>>,
-    lags: Mutex<BTreeMap<(String, u32), u64>>,
+    standings: Mutex<BTreeMap<(String, u32), Standing>>,
     closing: AtomicBool,
 }
 
@@ -84,9 +84,9 @@ impl Member {
         self.closing.store(true, Ordering::SeqCst);
     }
 
-    /// Records behind, by topic and partition, as of the last statistics.
-    pub(super) fn lags(&self) -> BTreeMap<(String, u32), u64> {
-        lock(&self.lags).clone()
+    /// How partitions stood at the last statistics, by topic and number.
+    pub(super) fn standings(&self) -> BTreeMap<(String, u32), Standing> {
+        lock(&self.standings).clone()
     }
 
     /// A client that terminates takes any answer as "give up everything". Asking it for its assignment first may
@@ -114,16 +114,58 @@ impl ClientContext for Member {
     }
 
     fn stats(&self, statistics: Statistics) {
-        let mut lags = BTreeMap::new();
+        let mut standings = BTreeMap::new();
         for topic in statistics.topics.into_values() {
             for partition in topic.partitions.into_values() {
-                let number = u32::try_from(partition.partition);
-                if let (Ok(number), Ok(lag)) = (number, u64::try_from(partition.consumer_lag)) {
-                    lags.insert((topic.topic.clone(), number), lag);
+                if let Ok(number) = u32::try_from(partition.partition) {
+                    standings.insert((topic.topic.clone(), number), Standing::of(&partition));
                 }
             }
         }
-        *lock(&self.lags) = lags;
+        *lock(&self.standings) = standings;
+    }
+}
+
+/// How a partition stood at the last statistics, in the client's eyes. Negative: not known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standing {
+    /// The end of what is stable.
+    stable: i64,
+    /// Where the client fetches next.
+    fetched: i64,
+    /// Fetched and not handed out; of all partitions together.
+    at_hand: i64,
+    /// Handed out up to here.
+    handed: i64,
+    /// Where the group stood when the lane was taken: what goes through a producer is not seen here.
+    began: i64,
+    /// The first offset there is.
+    low: i64,
+}
+
+impl Standing {
+    const fn of(partition: &Partition) -> Self {
+        Self {
+            stable: partition.ls_offset,
+            fetched: partition.next_offset,
+            at_hand: partition.fetchq_cnt,
+            handed: partition.app_offset,
+            began: partition.committed_offset,
+            low: partition.lo_offset,
+        }
+    }
+
+    /// How many records are not processed, where `committed` is what this session committed; `None`: nothing is known.
+    ///
+    /// Offsets are counted, and a transaction's marks and aborted records have some of their own. The client has fetched
+    /// past those, though: where it stands at the stable end with nothing at hand or in work, nothing is behind.
+    pub(super) fn behind(&self, committed: Option<i64>) -> Option<u64> {
+        let stable = u64::try_from(self.stable).ok()?;
+        let processed = committed.unwrap_or(self.began.max(self.low).max(0));
+        if self.fetched >= self.stable && self.at_hand == 0 && processed >= self.handed {
+            return Some(0);
+        }
+        Some(stable.saturating_sub(u64::try_from(processed).unwrap_or(0)))
     }
 }
 
@@ -260,6 +302,34 @@ impl ProducerContext for Acks {
         };
         if waiting.send(told).is_err() {
             tracing::debug!("nobody waits for a delivery any more");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_and_aborted_records_at_the_end_are_nothing_to_be_behind_of() {
+        let idle = Standing { stable: 10, fetched: 10, at_hand: 0, handed: 9, began: 3, low: 0 };
+        // what stands otherwise, what was committed, how much is behind
+        check(idle, Some(9), Some(0));
+        check(Standing { fetched: 12, stable: 12, ..idle }, Some(9), Some(0));
+        check(Standing { at_hand: 2, ..idle }, Some(9), Some(1));
+        check(Standing { fetched: 8, ..idle }, Some(4), Some(6));
+        // Handed out and not committed yet is still to be done.
+        check(idle, Some(5), Some(5));
+        // Never processed here: from where the group stood, else from the log's start.
+        check(Standing { handed: -1001, ..idle }, None, Some(0));
+        check(Standing { handed: -1001, fetched: 4, ..idle }, None, Some(7));
+        let untouched = Standing { handed: -1001, began: -1001, fetched: -1001, low: 2, ..idle };
+        check(untouched, None, Some(8));
+        check(Standing { stable: -1001, ..idle }, Some(9), None);
+
+        #[track_caller]
+        fn check(standing: Standing, committed: Option<i64>, behind: Option<u64>) {
+            assert_eq!(standing.behind(committed), behind, "{standing:?}");
         }
     }
 }

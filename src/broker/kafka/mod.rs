@@ -15,6 +15,7 @@ mod wait;
 mod names;
 mod session;
 mod lanes;
+mod fresh;
 mod roll;
 mod transaction;
 mod producer;
@@ -32,7 +33,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 pub use producer::Producer;
 pub use reader::Reader;
 pub use session::Session;
-pub use settings::KafkaSettings;
+pub use settings::{GroupProtocol, KafkaSettings};
 
 use super::{Error, NextOffsets, SessionSpec, TopicChange, TopicDifference};
 use crate::clock::Stopwatch;
@@ -180,6 +181,15 @@ impl KafkaBroker {
 
     /// The end of a partition, uncommitted records included.
     fn high_watermark(&self, topic: Topic, partition: u32) -> Result<u64, Error> {
+        Ok(self.extent(topic, partition)?.1)
+    }
+
+    /// The first offset of a partition, and the one after its last record.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::end_offset`].
+    pub fn extent(&self, topic: Topic, partition: u32) -> Result<(u64, u64), Error> {
         self.serve_observer();
         let name = self.shared.names.of(topic);
         let observer = &self.shared.observer;
@@ -190,8 +200,8 @@ impl KafkaBroker {
             observer.fetch_metadata(Some(name), ANSWER_WITHIN)?;
             ask()
         });
-        let (_, end) = ends.map_err(|error| from_kafka(&error))?;
-        Ok(u64::try_from(end).unwrap_or(0))
+        let (start, end) = ends.map_err(|error| from_kafka(&error))?;
+        Ok((u64::try_from(start).unwrap_or(0), u64::try_from(end).unwrap_or(0)))
     }
 
     /// Its logs and errors are only written when it is polled.

@@ -16,12 +16,13 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionLi
 
 use super::context::{Member, Note};
 use super::error::{from_kafka, pass_over};
+use super::fresh::Fresh;
 use super::lanes::Lanes;
 use super::roll::Roll;
 use super::transaction::Transaction;
 use super::{KafkaBroker, signed, wire};
 use crate::broker::record::{Output, Record};
-use crate::broker::{Error, NextOffsets, PollBounds, Polled, SessionSpec};
+use crate::broker::{Error, Lag, NextOffsets, PollBounds, Polled, SessionSpec};
 use crate::clock::Stopwatch;
 use crate::topics::Topic;
 
@@ -39,8 +40,10 @@ pub struct Session {
     inputs: Vec<(String, Topic)>,
     lanes: Lanes,
     roll: Roll,
-    /// Where the group goes on in lanes of the lead, as committed here.
-    places: BTreeMap<u32, i64>,
+    /// Where the group goes on in our lanes' inputs, as committed here.
+    places: BTreeMap<(Topic, u32), i64>,
+    /// Inputs taken a moment ago, not yet read to where they ended then.
+    fresh: Fresh,
     /// The group has answered at least once.
     joined: bool,
     /// This member is broken, or lanes have no member: whoever goes leaves the group, so that all are shared out again.
@@ -72,8 +75,18 @@ impl Session {
         let lead = inputs.first().map_or("", |(name, _)| name.as_str());
         let roll = Roll::new(&group, lead, lanes_count);
         let (broker, lanes) = (broker.clone(), Lanes::default());
-        let (places, joined, leaves) = (BTreeMap::new(), false, false);
-        Ok(Self { transaction, consumer, broker, inputs, lanes, roll, places, joined, leaves })
+        Ok(Self {
+            transaction,
+            consumer,
+            broker,
+            inputs,
+            lanes,
+            roll,
+            places: BTreeMap::new(),
+            fresh: Fresh::default(),
+            joined: false,
+            leaves: false,
+        })
     }
 
     /// What comes next: a change of lanes before any records. A revoke that was not answered is told again.
@@ -89,11 +102,19 @@ impl Session {
         if let Some(change) = self.next_change()? {
             return Ok(change);
         }
-        let (records, drained) = self.read(bounds)?;
+        let records = self.read(bounds)?;
+        self.fresh.saw(&records);
         if !records.is_empty() {
-            return Ok(Polled::Records { records, drained });
+            // Nothing more at hand here is not nothing more there: the next poll, which waits, tells.
+            return Ok(Polled::Records { records, drained: false });
         }
-        Ok(self.next_change()?.unwrap_or(Polled::Idle))
+        if let Some(change) = self.next_change()? {
+            return Ok(change);
+        }
+        if self.fresh.is_any() {
+            return Ok(Polled::Records { records: Vec::new(), drained: false });
+        }
+        Ok(Polled::Idle)
     }
 
     fn next_change(&mut self) -> Result<Option<Polled>, Error> {
@@ -123,17 +144,17 @@ impl Session {
         }
     }
 
-    fn read(&self, bounds: &PollBounds) -> Result<(Vec<Record>, bool), Error> {
+    fn read(&self, bounds: &PollBounds) -> Result<Vec<Record>, Error> {
         let mut records = Vec::new();
         let mut bytes = 0;
         let mut wait = bounds.wait;
         while records.len() < bounds.records_max.max(1) && bytes < bounds.bytes_max.max(1) {
-            let Some(polled) = self.consumer.poll(wait) else { return Ok((records, true)) };
+            let Some(polled) = self.consumer.poll(wait) else { break };
             let message = match polled {
                 Ok(message) => message,
                 Err(error) => {
                     pass_over(&error)?;
-                    return Ok((records, true));
+                    break;
                 }
             };
             let Some((topic, lane)) = self.origin(message.topic(), message.partition()) else {
@@ -144,7 +165,7 @@ impl Session {
             records.push(record);
             wait = Duration::ZERO;
         }
-        Ok((records, false))
+        Ok(records)
     }
 
     /// Which input and lane; `None` when it is not ours to read.
@@ -158,11 +179,20 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// `Fatal` when the client refuses.
+    /// `Retriable` when the cluster does not say where they end; nothing was taken. `Fatal` when the client refuses.
     pub fn take(&mut self, lanes: &[u32]) -> Result<(), Error> {
+        let mut ends = Vec::new();
+        for lane in lanes.iter().filter(|lane| !self.lanes.holds(**lane)) {
+            for (_, topic) in &self.inputs {
+                ends.push(((*topic, *lane), self.broker.end_offset(*topic, *lane)?));
+            }
+        }
         let fresh = self.lanes.take(lanes);
         if fresh.is_empty() {
             return Ok(());
+        }
+        for (input, end) in ends {
+            self.fresh.begin(input, end);
         }
         let partitions = self.partitions_of(fresh.into_iter());
         self.consumer.incremental_assign(&partitions).map_err(|error| from_kafka(&error))
@@ -174,7 +204,8 @@ impl Session {
     ///
     /// `Fatal` when the client refuses.
     pub fn give_up(&mut self, lanes: &[u32]) -> Result<(), Error> {
-        self.places.retain(|lane, _| !lanes.contains(lane));
+        self.places.retain(|(_, lane), _| !lanes.contains(lane));
+        self.fresh.give_up(lanes);
         let Some(left) = self.lanes.give_up(lanes) else { return Ok(()) };
         let partitions = self.partitions_of(left.into_iter());
         self.consumer.incremental_unassign(&partitions).map_err(|error| from_kafka(&error))
@@ -221,7 +252,8 @@ impl Session {
         let committed = self.transaction.commit(&offsets, || self.consumer.group_metadata());
         self.leaves |= matches!(committed, Err(Error::Fatal(_)));
         if committed.is_ok() {
-            self.note_places(&offsets);
+            let places = next.iter().map(|(at, offset)| (*at, i64::try_from(*offset)));
+            self.places.extend(places.filter_map(|(at, offset)| Some((at, offset.ok()?))));
         }
         committed
     }
@@ -229,11 +261,12 @@ impl Session {
     /// Adds where the group goes on in one lane of ours, as it was committed before: only with an offset does the group look
     /// whether its sender is a member still, and what timers write must not come from one who was left behind.
     fn anchor(&mut self, offsets: &mut TopicPartitionList) -> Result<(), Error> {
-        let (Some(lane), Some((lead, _))) = (self.lanes.taken().next(), self.inputs.first()) else {
+        let (Some(lane), Some((lead, topic))) = (self.lanes.taken().next(), self.inputs.first())
+        else {
             return Ok(());
         };
         let spoilt = |error: KafkaError| Error::Abortable(format!("no offset to go with: {error}"));
-        let place = match self.places.get(&lane) {
+        let place = match self.places.get(&(*topic, lane)) {
             Some(place) => *place,
             None => {
                 let mut asked = TopicPartitionList::new();
@@ -252,20 +285,9 @@ impl Session {
                 }
             }
         };
+        self.places.insert((*topic, lane), place);
         let added = offsets.add_partition_offset(lead, signed(lane), Offset::Offset(place));
         added.map_err(|error| from_kafka(&error))
-    }
-
-    /// Remembers where the group goes on in the lanes of the lead.
-    fn note_places(&mut self, offsets: &TopicPartitionList) {
-        let lead = self.inputs.first().map_or("", |(name, _)| name.as_str());
-        for element in offsets.elements().iter().filter(|element| element.topic() == lead) {
-            if let (Ok(lane), Offset::Offset(place)) =
-                (u32::try_from(element.partition()), element.offset())
-            {
-                self.places.insert(lane, place);
-            }
-        }
     }
 
     /// Takes back what was sent, and reads all lanes again from their committed offsets.
@@ -278,6 +300,13 @@ impl Session {
         let lanes = self.partitions_of(self.lanes.taken());
         if lanes.count() == 0 {
             return Ok(());
+        }
+        for lane in self.lanes.taken() {
+            for (_, topic) in &self.inputs {
+                let input = (*topic, lane);
+                let place = self.places.get(&input).and_then(|place| u64::try_from(*place).ok());
+                self.fresh.begin(input, place.unwrap_or(0) + 1);
+            }
         }
         let patience = self.broker.shared.settings.transaction_timeout;
         let committed = self.consumer.committed_offsets(lanes, patience);
@@ -298,16 +327,24 @@ impl Session {
         Ok(())
     }
 
-    /// Records behind, by taken lane, as of the last statistics (5 s); a lane whose last record is a marker rests at one.
+    /// The group has answered at least once.
+    pub(in crate::broker) const fn has_joined(&self) -> bool {
+        self.joined
+    }
+
+    /// Records behind, by input of the taken lanes, as of the last statistics.
     #[must_use]
-    pub fn lag(&self) -> BTreeMap<u32, u64> {
-        let mut by_lane: BTreeMap<u32, u64> = self.lanes.taken().map(|lane| (lane, 0)).collect();
-        for ((name, lane), behind) in self.consumer.context().lags() {
-            if self.inputs.iter().any(|(input, _)| *input == name) {
-                by_lane.entry(lane).and_modify(|sum| *sum += behind);
+    pub fn lag(&self) -> Lag {
+        let mut lag = Lag::new();
+        for ((name, lane), standing) in self.consumer.context().standings() {
+            let input = self.inputs.iter().find(|(input, _)| *input == name);
+            let Some((_, topic)) = input.filter(|_| self.lanes.holds(lane)) else { continue };
+            let committed = self.places.get(&(*topic, lane)).copied();
+            if let Some(behind) = standing.behind(committed) {
+                lag.insert((*topic, lane), behind);
             }
         }
-        by_lane
+        lag
     }
 
     /// Ends the session: an open transaction is aborted, the lanes are let go. A static member keeps its claim until

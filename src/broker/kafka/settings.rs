@@ -6,16 +6,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use serde::Deserialize;
 
 use crate::broker::Error;
 
 /// Properties on which exactly-once or co-partitioning rests, with the reason a person is told.
-const LOCKED: [(&str, &str); 28] = [
+const LOCKED: [(&str, &str); 29] = [
     ("bootstrap.servers", "set `bootstrap`"),
     ("metadata.broker.list", "set `bootstrap`"),
     ("group.id", "the stage's name"),
     ("group.instance.id", "the member's name: a restart moves nothing"),
-    ("group.protocol", "lanes are handed over by the classic protocol"),
+    ("group.protocol", "set `group_protocol`"),
+    ("group.remote.assignor", "lanes are kept where they are: uniform"),
     ("partition.assignment.strategy", "lanes are handed over one by one: cooperative-sticky"),
     ("session.timeout.ms", "set `session_timeout`"),
     ("enable.auto.commit", "offsets are committed with the outputs"),
@@ -41,6 +43,17 @@ const LOCKED: [(&str, &str); 28] = [
     ("enabled_events", "rdkafka serves them"),
 ];
 
+/// How a group shares its lanes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupProtocol {
+    /// A member shares out, and the others join again for it: every broker knows this.
+    #[default]
+    Classic,
+    /// The brokers share out (KIP-848, Kafka 4.0 and later); how long a silent member keeps its lanes is theirs to say.
+    Consumer,
+}
+
 /// How to reach a cluster and how to behave there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KafkaSettings {
@@ -52,7 +65,9 @@ pub struct KafkaSettings {
     pub properties: BTreeMap<String, String>,
     /// How long a transaction may stay open, and how long a dead worker may hold readers back.
     pub transaction_timeout: Duration,
-    /// How long a silent member keeps its lanes.
+    /// How a group shares its lanes out.
+    pub group_protocol: GroupProtocol,
+    /// How long a silent member keeps its lanes; under [`GroupProtocol::Consumer`] the brokers say that.
     pub session_timeout: Duration,
     /// Copies of each partition of a new topic, instead of what `topics.yaml` says.
     pub replication: Option<u16>,
@@ -69,6 +84,7 @@ impl KafkaSettings {
             topic_prefix: "dm.".to_owned(),
             properties: BTreeMap::new(),
             transaction_timeout: Duration::from_secs(15),
+            group_protocol: GroupProtocol::Classic,
             session_timeout: Duration::from_secs(45),
             replication: None,
             partitions: None,
@@ -120,7 +136,6 @@ impl KafkaSettings {
         );
         config
             .set("group.id", group)
-            .set("session.timeout.ms", self.session_ms().to_string())
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("isolation.level", "read_committed")
@@ -131,18 +146,28 @@ impl KafkaSettings {
     /// A member of a stage's group.
     pub(super) fn member(&self, group: &str, member: &str) -> ClientConfig {
         let mut config = self.consumer(group);
-        let heartbeat_ms = (self.session_ms() / 5).clamp(1, 3_000);
         defaults(&mut config, &[("statistics.interval.ms", "5000")]);
-        config
-            .set("group.instance.id", member)
-            .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("heartbeat.interval.ms", heartbeat_ms.to_string());
+        config.set("group.instance.id", member);
+        match self.group_protocol {
+            GroupProtocol::Classic => {
+                let heartbeat_ms = (self.session_ms() / 5).clamp(1, 3_000);
+                config
+                    .set("session.timeout.ms", self.session_ms().to_string())
+                    .set("partition.assignment.strategy", "cooperative-sticky")
+                    .set("heartbeat.interval.ms", heartbeat_ms.to_string());
+            }
+            // The brokers' business; the client refuses to start when it is told any of the others.
+            GroupProtocol::Consumer => {
+                config.set("group.protocol", "consumer").set("group.remote.assignor", "uniform");
+            }
+        }
         config
     }
 
     /// A reader outside every group: the id is only demanded by the client, and never joined.
     pub(super) fn reader(&self) -> ClientConfig {
         let mut config = self.consumer("dmstream-reader");
+        config.set("session.timeout.ms", self.session_ms().to_string());
         config.set("enable.partition.eof", "true");
         config
     }
@@ -223,6 +248,21 @@ mod tests {
         settings.check().unwrap();
         assert_eq!(settings.member("g", "m").get("fetch.wait.max.ms"), Some("7"));
         assert_eq!(settings.member("g", "m").get("fetch.queue.backoff.ms"), Some("20"));
+    }
+
+    #[test]
+    fn what_the_brokers_say_under_their_protocol_is_not_said_here() {
+        let mut settings = KafkaSettings::new("localhost:9092");
+        let ours = ["session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy"];
+        let member = settings.member("g", "m");
+        assert!(ours.iter().all(|name| member.get(name).is_some()));
+        assert_eq!(member.get("group.protocol"), None, "as it always was");
+        settings.group_protocol = GroupProtocol::Consumer;
+        let member = settings.member("g", "m");
+        assert!(ours.iter().all(|name| member.get(name).is_none()));
+        assert_eq!(member.get("group.protocol"), Some("consumer"));
+        assert_eq!(member.get("group.instance.id"), Some("m"));
+        assert_eq!(settings.reader().get("group.protocol"), None, "a reader joins nothing");
     }
 
     /// Stored offsets skip records on the end of a partition or an error: never used.

@@ -20,8 +20,9 @@ use crate::broker::Error;
 use crate::broker::record::Output;
 use crate::clock::Stopwatch;
 
-/// How long finding the coordinator and fencing a predecessor may take.
-const INIT_WITHIN: Duration = Duration::from_secs(60);
+/// How long finding the coordinator and fencing a predecessor may take at a time: whoever waits for a broker that is away
+/// looks up in between, and may be told to stop.
+const INIT_WITHIN: Duration = Duration::from_secs(20);
 /// Between two attempts of a call that may be repeated.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
@@ -29,6 +30,8 @@ pub(super) struct Transaction {
     producer: ThreadedProducer<Deliveries>,
     timeout: Duration,
     open: bool,
+    /// An abort failed: the next one would wait for as long, and fail as well.
+    broken: bool,
     sent: u64,
 }
 
@@ -39,7 +42,7 @@ impl Transaction {
         let producer = ThreadedProducer::from_config_and_context(&config, Deliveries::default())
             .map_err(|error| from_kafka(&error))?;
         let timeout = settings.transaction_timeout;
-        let own = Self { producer, timeout, open: false, sent: 0 };
+        let own = Self { producer, timeout, open: false, broken: false, sent: 0 };
         own.persist(INIT_WITHIN, |left| own.producer.init_transactions(left))?;
         Ok(own)
     }
@@ -143,6 +146,10 @@ impl Transaction {
         if !self.open {
             return Ok(());
         }
+        if self.broken {
+            return Err(Error::Fatal("an abort failed before".to_owned()));
+        }
+        self.broken = true;
         let aborted = self.persist(self.timeout, |left| self.producer.abort_transaction(left));
         match aborted {
             Err(Error::Retriable(text) | Error::Abortable(text)) => return Err(Error::Fatal(text)),
@@ -155,7 +162,7 @@ impl Transaction {
             return Err(Error::Fatal("aborted records were not reported back".to_owned()));
         }
         let _: Option<Code> = self.producer.context().take_failure();
-        self.open = false;
+        (self.open, self.broken) = (false, false);
         Ok(())
     }
 

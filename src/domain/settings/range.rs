@@ -93,8 +93,16 @@ impl CompanySettings {
             ),
             (self.requeue_grace_logout_ms <= DAY_MS, "requeue_grace_logout_ms", grace),
             (self.requeue_grace_away_ms <= DAY_MS, "requeue_grace_away_ms", grace),
+            (is_idle(self.idle_away_ms), "idle_away_ms", IDLE_TAKES),
+            (is_idle(self.idle_logout_ms), "idle_logout_ms", IDLE_TAKES),
         ])
     }
+}
+
+const IDLE_TAKES: &str = "60000 (one minute) to 86400000 (24 hours), or null for never";
+
+fn is_idle(ms: Option<u64>) -> bool {
+    ms.is_none_or(|ms| (MINUTE_MS..=DAY_MS).contains(&ms))
 }
 
 /// R-99; as many as anybody reads.
@@ -152,6 +160,8 @@ mod tests {
         check(|to, ms| to.same_agent_limit_ms = ms, "same_agent_limit_ms", (60_000, u64::MAX));
         check(|to, ms| to.requeue_grace_logout_ms = ms, "requeue_grace_logout_ms", (0, day));
         check(|to, ms| to.requeue_grace_away_ms = ms, "requeue_grace_away_ms", (0, day));
+        check(|to, ms| to.idle_away_ms = Some(ms), "idle_away_ms", (60_000, day));
+        check(|to, ms| to.idle_logout_ms = Some(ms), "idle_logout_ms", (60_000, day));
         check(|to, n| to.sla_due_soon_permille = count32(n), "sla_due_soon_permille", (0, 1_000));
         check(|to, n| to.maximum_capacity = count32(n), "maximum_capacity", (3, u32::MAX.into()));
         let broken = CompanySettings { standard_capacity: 0, ..CompanySettings::default() };

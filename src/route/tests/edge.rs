@@ -6,12 +6,14 @@ use serde_json::{Value, json};
 
 use crate::broker::record::{Headers, Output, Record, header};
 use crate::domain::event::DeadLetterReason;
+use crate::domain::id::{AgentId, CompanyId, ConversationId};
 use crate::domain::settings::SettingsTable;
 use crate::domain::time::Timestamp;
 use crate::engine::context::{Committed, Context, Rows};
 use crate::engine::rehearsal::Rehearsal;
 use crate::engine::stage::{Exit, Stage};
 use crate::route::edge::RouteStage;
+use crate::route::row::{RowId, key};
 use crate::topics::Topic;
 
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -38,6 +40,14 @@ fn enqueue(company: &str, at_ms: u64) -> Record {
         "customer_name": "Kim", "preview": "hello", "company_id": company, "account_id": "1784",
         "person_id": "9001", "conversation_id": "c1", "contact_id": "ct-c1-1",
         "requested_at": at_ms,
+    });
+    record(Topic::RoutingRequests, at_ms, company, &value.to_string())
+}
+
+fn withdraw(company: &str, at_ms: u64) -> Record {
+    let value = json!({
+        "type": "withdraw", "company_id": company, "account_id": "1784", "person_id": "9001",
+        "conversation_id": "c1", "contact_id": "ct-c1-1", "requested_at": at_ms,
     });
     record(Topic::RoutingRequests, at_ms, company, &value.to_string())
 }
@@ -173,5 +183,55 @@ fn a_stage_that_forgets_before_every_record_says_the_same() {
             stage.apply(&record, &mut context).unwrap();
         }
         outputs
+    }
+}
+
+#[test]
+fn a_timer_whose_row_or_company_is_gone_does_nothing() {
+    // what happened before, whether the stage has the company in memory
+    check(&[], false);
+    check(&[], true);
+    let withdraw = withdraw("acme", 1_003);
+    check(&[enqueue("acme", 1_002), withdraw.clone()], false);
+    check(&[enqueue("acme", 1_002), withdraw.clone()], true);
+    let here = a_day()[..2].to_vec();
+    check(&[here, vec![enqueue("acme", 1_002), withdraw]].concat(), true);
+
+    fn check(records: &[Record], remembers: bool) {
+        let mut stage = RouteStage::new();
+        let mut rows = Rows::new(Committed::Memory(BTreeMap::new()));
+        let (mut outputs, mut actions) = (Vec::new(), Vec::new());
+        let (settings, late) = (SettingsTable::default(), Timestamp::from_ms(9_000_000));
+        for record in records {
+            let at = (record.timestamp, record.partition);
+            let mut context = Context::new(at, &settings, &mut rows, &mut outputs, &mut actions);
+            stage.apply(record, &mut context).unwrap();
+        }
+        if !remembers {
+            stage.forget();
+        }
+        outputs.clear();
+        let (before, company) = (rows.overlay.clone(), CompanyId::parse("acme").unwrap());
+        for id in [
+            RowId::Conversation(ConversationId::parse("c1").unwrap()),
+            RowId::Agent(AgentId::parse("nobody").unwrap()),
+        ] {
+            let mut context =
+                Context::new((late, 0), &settings, &mut rows, &mut outputs, &mut actions);
+            stage.fire(&key(&company, &id), &mut context).unwrap();
+        }
+        assert_eq!((outputs, rows.overlay), (Vec::new(), before), "{} records", records.len());
+    }
+}
+
+#[test]
+fn a_timer_always_leaves_its_row_later_due_or_not_at_all() {
+    let mut route = Rehearsal::new(RouteStage::new(), SettingsTable::default());
+    for record in a_day() {
+        route.apply(&record).unwrap();
+        let now = record.timestamp.plus_ms(100_000);
+        route.fire_due(now).unwrap();
+        let due = route.next_due().unwrap();
+        assert!(due.is_none_or(|(due, _)| due >= now));
     }
 }

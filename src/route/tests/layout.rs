@@ -1,4 +1,4 @@
-//! The rows' bytes: version 1 by hand, after postcard's wire format; round trips; what is refused.
+//! The rows' bytes: versions 1 and 2 by hand, after postcard's wire format; round trips; what is refused.
 
 use proptest::prelude::*;
 
@@ -8,8 +8,8 @@ use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
 use crate::engine::stage::{Row, RowError};
 use crate::route::row::{
-    AgentRow, Banner, CompanyRow, ConversationRow, Place, Presence, RouteRow, RowId, key, prefix,
-    read_key,
+    AgentMore, AgentRow, Banner, CompanyRow, ConversationMore, ConversationRow, Place, Presence,
+    RouteRow, RowId, Standing, key, prefix, read_key,
 };
 
 fn at(ms: u64) -> Timestamp {
@@ -30,11 +30,12 @@ fn a_conversation(place: Place) -> RouteRow {
         round: 2,
         place,
         trace: Some("00-t".to_owned()),
+        more: ConversationMore::default(),
     }))
 }
 
 #[test]
-fn version_1_is_these_bytes_for_ever() {
+fn version_1_is_read_for_ever() {
     check(
         &RouteRow::Company(CompanyRow { decisions: 300, snapshots: 1, retry_at: None }),
         &[&[1, 0, 0xac, 0x02, 1, 0]],
@@ -48,6 +49,7 @@ fn version_1_is_these_bytes_for_ever() {
             given_at: Some(at(300)),
             delay_until: None,
             recent_commands: [7].into(),
+            more: AgentMore::default(),
         }),
         &[&[1, 1, 1, 5, 1, 0, 1, 1, 0xac, 0x02, 0, 1, 7]],
     );
@@ -71,6 +73,47 @@ fn version_1_is_these_bytes_for_ever() {
 
     #[track_caller]
     fn check(row: &RouteRow, parts: &[&[u8]]) {
+        assert_eq!(RouteRow::decode(&parts.concat()).unwrap(), *row);
+    }
+}
+
+#[test]
+fn version_2_is_these_bytes_for_ever() {
+    check(
+        &RouteRow::Company(CompanyRow { decisions: 300, snapshots: 1, retry_at: None }),
+        &[&[2, 0, 0xac, 0x02, 1, 0]],
+    );
+    let inboxes = Some([InboxId::parse("main").unwrap()].into());
+    let standing = Standing { focus: true, on_settings_page: false, deactivated: true, inboxes };
+    let more = AgentMore { standing, idle_away_at: Some(at(300)), idle_logout_at: None };
+    check(
+        &RouteRow::Agent(AgentRow { more, ..AgentRow::unseen(at(5)) }),
+        &[&[2, 1, 0, 5, 0, 0, 0, 0, 0, 0], &[1, 0, 1, 1, 1], b"\x04main", &[1, 0xac, 0x02, 0]],
+    );
+    let by = agent("ben");
+    let row = a_conversation(Place::Held { by, requeue_at: None });
+    let RouteRow::Conversation(mut row) = row else { unreachable!() };
+    row.more = ConversationMore { priority_score: -2, seen_at: Some(at(9)) };
+    check(
+        &RouteRow::Conversation(row),
+        &[
+            &[2, 2],
+            b"\x041784\x019",
+            b"\x04ct-1\x04main",
+            &[1, 5, 6, 1],
+            b"\x03Kim\x02hi",
+            &[0, 1],
+            b"\x03ana",
+            &[2, 2],
+            b"\x03ben",
+            &[0, 1],
+            b"\x0400-t",
+            &[3, 1, 9],
+        ],
+    );
+
+    #[track_caller]
+    fn check(row: &RouteRow, parts: &[&[u8]]) {
         let mut bytes = Vec::new();
         row.encode(&mut bytes);
         assert_eq!(bytes, parts.concat());
@@ -88,7 +131,10 @@ fn a_row_is_due_when_its_offer_or_grace_or_delay_ends() {
     check(&held(Some(at(9))), Some(9));
     let idle = AgentRow::unseen(at(1));
     check(&RouteRow::Agent(AgentRow { delay_until: Some(at(4)), ..idle.clone() }), Some(4));
-    check(&RouteRow::Agent(idle), None);
+    check(&RouteRow::Agent(idle.clone()), None);
+    let more = AgentMore { idle_away_at: Some(at(3)), idle_logout_at: Some(at(2)), ..idle.more };
+    let delay_until = Some(at(4));
+    check(&RouteRow::Agent(AgentRow { delay_until, more, ..AgentRow::unseen(at(1)) }), Some(2));
     check(&RouteRow::Company(CompanyRow::default()), None);
     let retry_at = Some(at(3));
     check(&RouteRow::Company(CompanyRow { retry_at, ..CompanyRow::default() }), Some(3));
@@ -101,8 +147,9 @@ fn a_row_is_due_when_its_offer_or_grace_or_delay_ends() {
 
 #[test]
 fn other_bytes_are_no_row() {
-    assert_eq!(RouteRow::decode(&[2, 0, 1, 1]), Err(RowError::UnknownVersion(2)));
-    for bytes in [&[][..], &[1], &[1, 9], &[1, 0, 0xac]] {
+    assert_eq!(RouteRow::decode(&[3, 0, 1, 1]), Err(RowError::UnknownVersion(3)));
+    let without_more = [2, 1, 0, 5, 0, 0, 0, 0, 0, 0];
+    for bytes in [&[][..], &[1], &[1, 9], &[1, 0, 0xac], &[2, 0, 0xac], &without_more] {
         assert!(matches!(RouteRow::decode(bytes), Err(RowError::Malformed(_))), "{bytes:?}");
     }
 }
@@ -137,6 +184,7 @@ prop_compose! {
         rejected in prop::collection::btree_set("[a-z]{1,9}", 0..5),
         (round, number, moment) in (any::<u32>(), any::<u64>(), any::<Option<u64>>()),
         kind in 0..3_u8,
+        priority_score in any::<i32>(),
     ) -> RouteRow {
         let place = match kind {
             0 => Place::Queued,
@@ -151,6 +199,7 @@ prop_compose! {
             banner: Banner::new(&name, &preview),
             rejected: rejected.iter().map(|name| agent(name)).collect(),
             round,
+            more: ConversationMore { priority_score, seen_at: moment.map(at) },
             ..*row
         }))
     }
@@ -171,7 +220,13 @@ proptest! {
         since: u64,
         recent: Vec<u64>,
         presence in 0..3_u8,
+        served in prop::option::of(prop::collection::btree_set("[a-z]{1,9}", 0..4)),
     ) {
+        let inbox = |name: &String| InboxId::parse(name).unwrap();
+        let inboxes = served.map(|names| names.iter().map(inbox).collect());
+        let [focus, on_settings_page, deactivated] = flags;
+        let standing = Standing { focus, on_settings_page, deactivated, inboxes };
+        let (idle_away_at, idle_logout_at) = (moments[1].map(at), moments[0].map(at));
         let since = at(since);
         let row = RouteRow::Agent(AgentRow {
             presence: match presence {
@@ -185,6 +240,7 @@ proptest! {
             given_at: moments[0].map(at),
             delay_until: moments[1].map(at),
             recent_commands: recent.into(),
+            more: AgentMore { standing, idle_away_at, idle_logout_at },
         });
         let mut bytes = Vec::new();
         row.encode(&mut bytes);

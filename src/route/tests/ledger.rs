@@ -97,7 +97,7 @@ impl Ledger {
                 assert!(!self.is_out(id), "an offer is taken back first");
                 Entry::Held { by: agent_id.clone() }
             }
-            RoutingVerdict::Unassigned { agent_id } => {
+            RoutingVerdict::Unassigned { agent_id, .. } => {
                 assert_eq!(entry, Some(Entry::Held { by: agent_id.clone() }));
                 Entry::Queued
             }

@@ -145,7 +145,7 @@ proptest! {
         let mut expected: Vec<_> = waits.iter().enumerate().collect();
         expected.sort_by_key(|(number, (due, second))| (due.map_or(999, u32::from), *second, *number));
         let expected: Vec<_> = expected.iter().map(|(number, _)| format!("c{number:03}")).collect();
-        let queue: Vec<_> = world.pool.queue.iter().map(|key| key.id.to_string()).collect();
+        let queue: Vec<_> = world.pool.queue.iter().map(|(_, key)| key.id.to_string()).collect();
         prop_assert_eq!(queue, expected);
     }
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::ledger::Ledger;
-use super::world::{World, agent, conversation};
+use super::world::{World, agent, conversation, inbox};
 use crate::domain::command::AgentWish;
 use crate::domain::routing::{AssignReason, RoutingAsk};
 use crate::domain::settings::AfterReject;
@@ -11,10 +11,11 @@ use crate::domain::time::Timestamp;
 use crate::route::row::{ConversationRow, Place};
 
 const AGENTS: [&str; 3] = ["ana", "ben", "cem"];
+const INBOXES: [&str; 2] = ["main", "other"];
 
 #[derive(Debug, Clone)]
 enum Op {
-    Enqueue { name: String, due: Option<u8>, previous: Option<usize> },
+    Enqueue { name: String, inbox: &'static str, due: Option<u8>, previous: Option<usize> },
     Update { name: String, due: Option<u8> },
     Assign { name: String, to: usize, reason: AssignReason },
     Withdraw { name: String },
@@ -36,6 +37,23 @@ fn wish() -> impl Strategy<Value = AgentWish> {
         4 => prop::bool::weighted(0.8).prop_map(|available| AgentWish::SetAvailability { available }),
         2 => any::<bool>().prop_map(|away| AgentWish::SetAway { away }),
         4 => Just(AgentWish::Next),
+        1 => any::<bool>().prop_map(|focus| AgentWish::SetFocus { focus }),
+        1 => prop::bool::weighted(0.3).prop_map(|open| AgentWish::SetSettingsPage { open }),
+        1 => Just(AgentWish::StayActive),
+        1 => prop::option::of(prop::sample::subsequence(INBOXES.to_vec(), 0..=2)).prop_map(|names| {
+            let inbox_ids = names.map(|names| names.into_iter().map(inbox).collect());
+            AgentWish::SetInboxes { inbox_ids }
+        }),
+        1 => Just(AgentWish::Deactivate),
+        2 => Just(AgentWish::Reactivate),
+        1 => (0..7_u8, -2..3_i32).prop_map(|(id, priority_score)| AgentWish::Prioritize {
+            conversation_id: conversation(&format!("c{id}")),
+            priority_score,
+        }),
+        1 => (0..7_u8, 0..99_u64).prop_map(|(id, ms)| AgentWish::See {
+            conversation_id: conversation(&format!("c{id}")),
+            seen_at: Timestamp::from_ms(ms),
+        }),
     ]
 }
 
@@ -49,8 +67,8 @@ fn op() -> impl Strategy<Value = Op> {
     ]);
     let spans = vec![1, 500, 15_000, 15_001, 30_000, 30_001, 300_001];
     prop_oneof![
-        8 => (name(), due(), prop::option::of(who()))
-            .prop_map(|(name, due, previous)| Op::Enqueue { name, due, previous }),
+        8 => (name(), prop::sample::select(INBOXES.to_vec()), due(), prop::option::of(who()))
+            .prop_map(|(name, inbox, due, previous)| Op::Enqueue { name, inbox, due, previous }),
         3 => (name(), due()).prop_map(|(name, due)| Op::Update { name, due }),
         2 => (name(), who(), reason).prop_map(|(name, to, reason)| Op::Assign { name, to, reason }),
         3 => name().prop_map(|name| Op::Withdraw { name }),
@@ -69,9 +87,10 @@ fn due_at(due: Option<u8>) -> Option<Timestamp> {
 /// Plays one op; says it in words.
 fn play(world: &mut World, op: &Op) -> Vec<String> {
     match op {
-        Op::Enqueue { name, due, previous } => {
+        Op::Enqueue { name, inbox: into, due, previous } => {
             let mut ask = super::world::enqueue_ask(due_at(*due), world.now());
-            if let RoutingAsk::Enqueue { previous_agent_id, .. } = &mut ask {
+            if let RoutingAsk::Enqueue { previous_agent_id, inbox_id, .. } = &mut ask {
+                *inbox_id = inbox(into);
                 *previous_agent_id = previous.map(|who| agent(AGENTS[who]));
             }
             world.ask(name, ask)
@@ -97,6 +116,8 @@ fn world_of(pauses: bool, offers: bool) -> World {
     World::with(|s| {
         s.after_reject = if pauses { AfterReject::PauseUntilNext } else { AfterReject::DelayOnly };
         s.inbound_assignment = offers;
+        s.idle_away_ms = offers.then_some(60_000);
+        s.idle_logout_ms = pauses.then_some(120_000);
     })
 }
 
@@ -164,10 +185,16 @@ proptest! {
         }
         world.settings.standard_capacity = 99;
         world.settings.maximum_capacity = 99;
+        for who in AGENTS {
+            world.wish(who, AgentWish::Reactivate);
+            world.wish(who, AgentWish::SetInboxes { inbox_ids: None });
+        }
         world.start(&AGENTS);
         for _ in 0..20 {
             world.after(15_001).tick();
             for who in AGENTS {
+                world.wish(who, AgentWish::SetFocus { focus: false });
+                world.wish(who, AgentWish::SetSettingsPage { open: false });
                 world.wish(who, AgentWish::SetAway { away: false });
                 world.wish(who, AgentWish::SetAvailability { available: true });
                 world.wish(who, AgentWish::Next);

@@ -7,7 +7,7 @@ use crate::domain::id::{
     AgentId, CommandId, CompanyId, ContactId, ConversationId, InboxId, OfferId,
 };
 use crate::domain::routing::{
-    AgentSnapshot, AssignReason, RoutingAsk, RoutingRequest, RoutingVerdict,
+    AgentSnapshot, AssignReason, RoutingAsk, RoutingRequest, RoutingVerdict, UnassignReason,
 };
 use crate::domain::settings::CompanySettings;
 use crate::domain::thread::Thread;
@@ -43,6 +43,10 @@ pub(super) fn company() -> CompanyId {
 
 pub(super) fn agent(name: &str) -> AgentId {
     AgentId::parse(name).unwrap()
+}
+
+pub(super) fn inbox(name: &str) -> InboxId {
+    InboxId::parse(name).unwrap()
 }
 
 pub(super) fn conversation(name: &str) -> ConversationId {
@@ -178,7 +182,7 @@ impl World {
 
     #[track_caller]
     pub(super) fn assign(&mut self, name: &str, to: &str, reason: AssignReason) -> Vec<String> {
-        let inbox_id = InboxId::parse("main").unwrap();
+        let inbox_id = inbox("main");
         self.ask(name, RoutingAsk::Assign { inbox_id, agent_id: agent(to), reason })
     }
 
@@ -256,7 +260,7 @@ impl World {
 
 pub(super) fn enqueue_ask(due_at: Option<Timestamp>, since: Timestamp) -> RoutingAsk {
     RoutingAsk::Enqueue {
-        inbox_id: InboxId::parse("main").unwrap(),
+        inbox_id: inbox("main"),
         due_at,
         waiting_since_at: since,
         customer_name: "Kim".to_owned(),
@@ -282,7 +286,12 @@ fn told(effect: &Effect) -> Option<String> {
                 RoutingVerdict::Assigned { agent_id, reason } => {
                     format!("assigned {agent_id} {reason:?}")
                 }
-                RoutingVerdict::Unassigned { agent_id } => format!("unassigned {agent_id}"),
+                RoutingVerdict::Unassigned { agent_id, reason } => match reason {
+                    UnassignReason::ReroutedUnassign => format!("unassigned {agent_id}"),
+                    UnassignReason::UserDeactivation | UnassignReason::Manual => {
+                        format!("unassigned {agent_id} {reason:?}")
+                    }
+                },
             };
             Some(format!("{} {what}", decision.conversation_id))
         }

@@ -2,6 +2,7 @@
 
 use dmstream::clock::Clock;
 use dmstream::metrics::{Metrics, StageName, page};
+use dmstream::topics::Topic;
 use prometheus::Registry;
 
 /// The page of a process in which nothing has happened but what `count` counts.
@@ -14,7 +15,12 @@ pub(super) fn page_after(count: impl FnOnce(&Metrics)) -> String {
     // A family without series is not on the page, and these have none before a worker runs.
     for stage in StageName::ALL {
         metrics.record_skipped(stage, "duplicate");
-        metrics.worker_alive(stage, &format!("0-{}-0", stage.name()), now_seconds, 8);
+        let worker = format!("0-{}-0", stage.name());
+        metrics.worker_alive(stage, &worker, now_seconds, 8);
+        metrics.lag(stage, (Topic::EventsNormalized, 0), 0, 0.0);
+        metrics.lanes_standing(stage, &worker, 0);
+        metrics.restoring(stage, &worker, 0);
+        metrics.state_bytes(stage, &worker, 0, 0);
     }
     count(&metrics);
     page(&registry).unwrap()

@@ -9,7 +9,7 @@ use super::promql::{Selector, selectors};
 pub(super) const OF_THE_SCRAPE: [&str; 2] = ["instance", "job"];
 
 /// Labels whose values no type closes.
-const OPEN: [&str; 2] = ["worker", "why"];
+const OPEN: [&str; 4] = ["worker", "why", "topic", "partition"];
 
 /// The series the program registers: for each name, its labels and the values they have from the start.
 #[derive(Debug)]

@@ -1,11 +1,14 @@
-//! The trace a webhook belongs to: the sender's where it names one, else a new one.
+//! The trace that what comes in belongs to: the sender's where it names one, else a new one.
+//!
+//! Every edge asks here, so that whatever a webhook or a command brings about can be found again by its trace.
 //!
 //! Source: W3C Trace Context, "Traceparent Header".
 
 use std::hash::{BuildHasher, RandomState};
 
-/// The trace context to write beside a body: `header` when it is well-formed, else a new one.
-pub(super) fn traceparent(header: Option<&str>) -> String {
+/// The trace context to write beside what came in: `header` when it is well-formed, else a new one.
+#[must_use]
+pub fn traceparent(header: Option<&str>) -> String {
     header.filter(|given| is_well_formed(given)).map_or_else(new, str::to_owned)
 }
 

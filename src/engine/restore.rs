@@ -1,0 +1,307 @@
+//! How a lane's rows come back after a crash or a move: the changelog is replayed into its store, a batch at a time.
+//!
+//! Truth is the changelog; the store is a view of it with a checkpoint. A store that cannot be trusted is set aside and
+//! everything is replayed. Between two batches the worker goes round: its other lanes are served, the group sees it, and
+//! a lane that cannot be restored now holds up no other.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::broker::{Broker, NextOffsets, PollBounds, Reader, Remedy};
+use crate::domain::time::{HOUR_MS, SECOND_MS, Timestamp};
+use crate::engine::context::{Committed, Rows};
+use crate::engine::error::Error;
+use crate::engine::stage::Row;
+use crate::store::{
+    Checkpoint, Doubt, Lane, Opened, Place, RowChange, Store, StoreWriter, Trusted,
+};
+use crate::topics::Topic;
+
+/// How much is replayed at a time: small enough for the writer's bound, large enough to batch.
+const REPLAY: PollBounds =
+    PollBounds { records_max: 10_000, bytes_max: 8 << 20, wait: Duration::from_millis(20) };
+/// While so much waits to be written, nothing more is replayed: half of what would make a submission wait.
+const UNWRITTEN_MAX: u64 = 32 << 20;
+/// Lanes restored at the same time: one is read while another is written.
+const AT_ONCE: usize = 2;
+/// How much earlier than the changelog may forget a deletion a store is given up: clocks differ, and a restore takes time.
+const MARGIN_MS: u64 = HOUR_MS;
+/// Pause before a failed restore is tried again, doubled each time up to the second value.
+const PAUSE_MS: (u64, u64) = (SECOND_MS, 30 * SECOND_MS);
+/// How long what was replayed of a lane may take to disk when the lane is given up.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+/// How often a long restore says where it is.
+const TELL_EVERY_MS: u64 = 5 * SECOND_MS;
+
+/// What restoring works with.
+#[derive(Debug, Clone, Copy)]
+pub struct Tools<'a> {
+    /// Where the changelog is.
+    pub broker: &'a Broker,
+    /// Who writes the stores.
+    pub writer: &'a StoreWriter,
+    /// When it is.
+    pub now: Timestamp,
+}
+
+/// A lane that is back.
+#[derive(Debug)]
+pub struct Restored<R> {
+    /// Its rows.
+    pub rows: Rows<R>,
+    /// What its store has.
+    pub checkpoint: Checkpoint,
+    /// Changelog records replayed.
+    pub records: u64,
+}
+
+/// Lanes on their way back.
+#[derive(Debug)]
+pub struct Restorer<R> {
+    changelog: Topic,
+    /// A folder a lane.
+    stores: Place,
+    lanes: BTreeMap<u32, Way<R>>,
+    told_at: Timestamp,
+}
+
+/// How far a lane is.
+#[derive(Debug)]
+enum Way<R> {
+    /// To be begun, after a failure not before this moment.
+    Waiting { not_before: Timestamp, pause_ms: u64 },
+    /// Being replayed.
+    Replayed(Box<Replay>, u64),
+    /// Whole; it waits to be taken.
+    Whole(Restored<R>),
+}
+
+impl<R: Row> Restorer<R> {
+    /// Nothing to restore yet; each lane has its store inside `stores`.
+    #[must_use]
+    pub const fn new(changelog: Topic, stores: Place) -> Self {
+        let told_at = Timestamp::from_ms(0);
+        Self { changelog, stores, lanes: BTreeMap::new(), told_at }
+    }
+
+    /// These lanes are to come back.
+    pub fn begin(&mut self, lanes: &[u32]) {
+        for lane in lanes {
+            let not_before = Timestamp::from_ms(0);
+            self.lanes.insert(*lane, Way::Waiting { not_before, pause_ms: PAUSE_MS.0 });
+        }
+    }
+
+    /// These lanes are another's: what was replayed is written, for whoever gets them back, and their stores are closed.
+    pub fn give_up(&mut self, lanes: &[u32]) {
+        for lane in lanes {
+            let desk = match self.lanes.remove(lane) {
+                Some(Way::Replayed(replay, _)) => replay.desk,
+                Some(Way::Whole(Restored {
+                    rows: Rows { committed: Committed::Lane(desk), .. },
+                    ..
+                })) => desk,
+                Some(Way::Whole(_) | Way::Waiting { .. }) | None => continue,
+            };
+            let closed = desk.close(CLOSE_WITHIN).and_then(Store::close);
+            if let Err(error) = closed {
+                tracing::debug!(lane, %error, "a lane on its way back was closed badly");
+            }
+        }
+    }
+
+    /// The lanes on their way.
+    pub fn lanes(&self) -> impl Iterator<Item = u32> + '_ {
+        self.lanes.keys().copied()
+    }
+
+    /// Whether none are.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.lanes.is_empty()
+    }
+
+    /// Records still to be replayed, as far as lanes have begun.
+    #[must_use]
+    pub fn remaining(&self) -> u64 {
+        let of = |way: &Way<R>| match way {
+            Way::Replayed(replay, _) => replay.end.saturating_sub(replay.next),
+            Way::Waiting { .. } | Way::Whole(_) => 0,
+        };
+        self.lanes.values().map(of).sum()
+    }
+
+    /// Replays one batch of each lane under way. `set_aside` hears of each store that was not trusted.
+    ///
+    /// # Errors
+    ///
+    /// What a person must look at. Whatever else stops a lane is logged, and that lane begins again after a pause.
+    pub fn step(
+        &mut self,
+        tools: Tools<'_>,
+        mut set_aside: impl FnMut(Doubt),
+    ) -> Result<(), Error> {
+        let begun = self.lanes.values().filter(|way| matches!(way, Way::Replayed(..))).count();
+        let mut room = AT_ONCE.saturating_sub(begun);
+        for (lane, way) in &mut self.lanes {
+            let (stepped, pause_ms) = match way {
+                Way::Whole(_) => continue,
+                Way::Waiting { not_before, .. } if *not_before > tools.now || room == 0 => continue,
+                Way::Waiting { pause_ms, .. } => {
+                    room -= 1;
+                    let place = ((self.changelog, *lane), &self.stores.join(&lane.to_string()));
+                    (Replay::begin(tools, place, &mut set_aside).map(Some), *pause_ms)
+                }
+                Way::Replayed(replay, pause_ms) => match replay.step::<R>() {
+                    Ok(false) => continue,
+                    Ok(true) => (Ok(None), *pause_ms),
+                    Err(error) => (Err(error), *pause_ms),
+                },
+            };
+            match stepped {
+                Ok(Some(replay)) => *way = Way::Replayed(Box::new(replay), pause_ms),
+                Ok(None) => way.end(tools.now),
+                Err(error) if error.remedy() == Remedy::Stop => return Err(error),
+                Err(error) => {
+                    tracing::warn!(lane, %error, pause_ms, "a lane is not restored yet; it begins again");
+                    let not_before = tools.now.plus_ms(pause_ms);
+                    let pause_ms = pause_ms.saturating_mul(2).min(PAUSE_MS.1);
+                    *way = Way::Waiting { not_before, pause_ms };
+                }
+            }
+        }
+        self.tell(tools.now);
+        Ok(())
+    }
+
+    /// A lane that is whole; it stays here until it is [`Restorer::take`]n.
+    #[must_use]
+    pub fn whole(&self) -> Option<u32> {
+        self.lanes.iter().find(|(_, way)| matches!(way, Way::Whole(_))).map(|(lane, _)| *lane)
+    }
+
+    /// Takes a whole lane out.
+    #[must_use]
+    pub fn take(&mut self, lane: u32) -> Option<Restored<R>> {
+        match self.lanes.remove(&lane)? {
+            Way::Whole(restored) => Some(restored),
+            unfinished @ (Way::Waiting { .. } | Way::Replayed(..)) => {
+                self.lanes.insert(lane, unfinished);
+                None
+            }
+        }
+    }
+
+    fn tell(&mut self, now: Timestamp) {
+        let remaining = self.remaining();
+        if remaining > 0 && now.since_ms(self.told_at) >= TELL_EVERY_MS {
+            let begun = self.told_at.as_ms() > 0;
+            self.told_at = now;
+            if begun {
+                let (changelog, lanes) = (self.changelog.name(), self.lanes.len());
+                tracing::info!(
+                    changelog,
+                    lanes,
+                    restore.remaining_records = remaining,
+                    "lanes are being restored"
+                );
+            }
+        }
+    }
+}
+
+impl<R> Way<R> {
+    /// The end of the changelog was reached.
+    fn end(&mut self, now: Timestamp) {
+        let waiting = Self::Waiting { not_before: now, pause_ms: PAUSE_MS.0 };
+        if let Self::Replayed(replay, _) = std::mem::replace(self, waiting) {
+            let Replay { place: (_, lane), desk, next, opened_at, records, .. } = *replay;
+            let took_ms = now.since_ms(opened_at);
+            tracing::debug!(
+                lane,
+                restore.records = records,
+                restore.took_ms = took_ms,
+                "lane restored"
+            );
+            let checkpoint = Checkpoint::at(next).true_at(opened_at.as_ms());
+            *self = Self::Whole(Restored {
+                rows: Rows { committed: Committed::Lane(desk), overlay: BTreeMap::new() },
+                checkpoint,
+                records,
+            });
+        }
+    }
+}
+
+/// One lane's changelog on its way into its store.
+#[derive(Debug)]
+struct Replay {
+    place: (Topic, u32),
+    desk: Lane,
+    reader: Reader,
+    next: u64,
+    /// Where the changelog ended at first; more may come.
+    end: u64,
+    /// Since when the reader was open: what was deleted before is below the end it finds.
+    opened_at: Timestamp,
+    /// When the store was true on disk: until the end is reached it is not truer than that.
+    true_at_ms: u64,
+    records: u64,
+}
+
+impl Replay {
+    fn begin(
+        tools: Tools<'_>,
+        ((changelog, lane), store): ((Topic, u32), &Place),
+        set_aside: &mut impl FnMut(Doubt),
+    ) -> Result<Self, Error> {
+        let (start, end) = tools.broker.extent(changelog, lane)?;
+        let trusted = trusted(changelog, (start, end), tools.now);
+        let (store, from) = match store.open(trusted)? {
+            Opened::Fresh(store) => (store, Checkpoint::at(0)),
+            Opened::Resumed(store, checkpoint) => (store, checkpoint),
+            Opened::Quarantined { store, doubt, reason, .. } => {
+                tracing::warn!(lane, %reason, "store set aside; rebuilding it from the changelog");
+                set_aside(doubt);
+                (store, Checkpoint::at(0))
+            }
+        };
+        let next = from.next_offset;
+        let reader = tools.broker.reader(&NextOffsets::from([((changelog, lane), next)]))?;
+        let (place, desk, true_at_ms) =
+            ((changelog, lane), tools.writer.lane(store), from.true_at_ms);
+        let opened_at = tools.now;
+        Ok(Self { place, desk, reader, next, end, opened_at, true_at_ms, records: 0 })
+    }
+
+    /// Replays one batch, unless too much of what was replayed is still to be written; whether the end is reached.
+    fn step<R: Row>(&mut self) -> Result<bool, Error> {
+        if self.desk.pending_bytes() > UNWRITTEN_MAX {
+            return Ok(false);
+        }
+        let batch = self.reader.poll(&REPLAY)?;
+        let mut changes = Vec::with_capacity(batch.records.len());
+        for record in batch.records {
+            let due_at_ms = match record.value.as_deref() {
+                Some(bytes) => R::decode(bytes)?.due_at().map(Timestamp::as_ms),
+                None => None,
+            };
+            let key = record.key.unwrap_or_default();
+            changes.push(RowChange { key, value: record.value, due_at_ms });
+        }
+        self.records += u64::try_from(changes.len()).unwrap_or(u64::MAX);
+        self.next = batch.next.get(&self.place).copied().unwrap_or(self.next).max(self.next);
+        let true_at_ms = if batch.at_end { self.opened_at.as_ms() } else { self.true_at_ms };
+        if !changes.is_empty() || batch.at_end {
+            self.desk.submit(changes, Checkpoint::at(self.next).true_at(true_at_ms))?;
+        }
+        Ok(batch.at_end)
+    }
+}
+
+/// Which stores the changelog can still bring up to date.
+fn trusted(changelog: Topic, (start, end): (u64, u64), now: Timestamp) -> Trusted {
+    let kept_ms = changelog.declaration().deletions_kept_ms;
+    let since_ms = kept_ms.map_or(0, |ms| now.minus_ms(ms.saturating_sub(MARGIN_MS)).as_ms());
+    Trusted { start, end, since_ms, until_ms: now.plus_ms(MARGIN_MS).as_ms() }
+}

@@ -1,0 +1,80 @@
+//! What a store's rows lie on: sled, or memory for a simulation. Everything above it is the same code.
+
+use std::sync::Arc;
+
+use super::db::{Db, Put};
+use super::error::Error;
+use super::memory::Folder;
+
+/// What a store's rows lie on.
+pub(super) enum Ground {
+    /// A directory of the machine.
+    Sled(Db),
+    /// Memory that outlives the process in a simulation.
+    Memory(Arc<Folder>),
+}
+
+impl Ground {
+    /// The value of one row, as the reader sees it.
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        match self {
+            Self::Sled(db) => db.get(key),
+            Self::Memory(folder) => Ok(folder.get(key)),
+        }
+    }
+
+    /// The values of many rows in order, as the writer sees them.
+    pub(super) fn get_all(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, Error> {
+        match self {
+            Self::Sled(db) => db.get_all(keys),
+            Self::Memory(folder) => Ok(keys.iter().map(|key| folder.get(key)).collect()),
+        }
+    }
+
+    /// Shows rows from `from` on, in key order, until `visit` answers `false`.
+    pub(super) fn walk(
+        &self,
+        from: &[u8],
+        visit: impl FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Sled(db) => db.walk(from, visit),
+            Self::Memory(folder) => {
+                folder.walk(from, visit);
+                Ok(())
+            }
+        }
+    }
+
+    /// Stores rows at once: all or none of them after a crash.
+    pub(super) fn put(&self, rows: Vec<Put>) -> Result<(), Error> {
+        match self {
+            Self::Sled(db) => db.put(rows),
+            Self::Memory(folder) => folder.put(rows),
+        }
+    }
+
+    /// Removes rows, one after the other.
+    pub(super) fn remove(&self, keys: &[Vec<u8>]) -> Result<(), Error> {
+        match self {
+            Self::Sled(db) => db.remove(keys),
+            Self::Memory(folder) => folder.remove(keys),
+        }
+    }
+
+    /// Makes everything written so far durable.
+    pub(super) fn flush(&self) -> Result<(), Error> {
+        match self {
+            Self::Sled(db) => db.flush(),
+            Self::Memory(_) => Ok(()),
+        }
+    }
+
+    /// Bytes on disk.
+    pub(super) fn disk_bytes(&self) -> Result<u64, Error> {
+        match self {
+            Self::Sled(db) => db.disk_bytes(),
+            Self::Memory(folder) => Ok(folder.bytes()),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! How far behind a session is, as the client's statistics tell.
+
+use std::collections::BTreeMap;
+
+use dmstream::clock::Stopwatch;
+use dmstream::topics::Topic;
+
+use crate::world::{BOUNDS, Copier, PATIENCE, append, output, run, world};
+
+const INPUT: (Topic, u32) = (Topic::EventsNormalized, 0);
+
+/// Goes round until the statistics say `behind`, without committing anything but what was asked.
+#[track_caller]
+fn until_behind(copier: &mut Copier, behind: u64) {
+    let watch = Stopwatch::start();
+    while copier.session.lag().get(&INPUT) != Some(&behind) {
+        let lag = copier.session.lag();
+        assert!(watch.elapsed() < PATIENCE, "{lag:?}, not {behind}");
+        drop(copier.session.poll(&BOUNDS).unwrap());
+    }
+}
+
+/// Written by transactions, so that marks and aborted records lie in the input.
+#[test]
+fn lag_is_nothing_at_rest_whatever_ends_the_input_and_what_is_not_committed_otherwise() {
+    let broker =
+        world("lag", &[(Topic::EventsNormalized, 1), (Topic::Timeline, 1), (Topic::Customers, 1)]);
+    let producer = broker.producer().unwrap();
+    append(&producer, Topic::EventsNormalized, "t", "m0");
+    let mut copier = Copier::open(&broker, "a", &[Topic::EventsNormalized]);
+    run(&mut [&mut copier], |members| members[0].copied.len() == 1);
+    until_behind(&mut copier, 0);
+
+    // A transaction's mark at the end, then aborted records and theirs.
+    let mut writer = Copier::open(&broker, "writer", &[Topic::Customers]);
+    writer.session.send(output(Topic::EventsNormalized, "t", "m1")).unwrap();
+    writer.session.commit(&BTreeMap::new()).unwrap();
+    run(&mut [&mut copier], |members| members[0].copied.len() == 2);
+    for _ in 0..5 {
+        writer.session.send(output(Topic::EventsNormalized, "t", "never")).unwrap();
+    }
+    writer.session.abort().unwrap();
+    until_behind(&mut copier, 0);
+
+    // Read and not committed is still to be done.
+    for n in 2..5 {
+        append(&producer, Topic::EventsNormalized, "t", &format!("m{n}"));
+    }
+    let next = copier.read_uncommitted();
+    let watch = Stopwatch::start();
+    while copier.session.lag().get(&INPUT).is_none_or(|behind| *behind < 3) {
+        assert!(watch.elapsed() < PATIENCE, "{:?}", copier.session.lag());
+        drop(copier.session.poll(&BOUNDS).unwrap());
+    }
+    drop(next);
+    copier.session.abort().unwrap();
+    run(&mut [&mut copier], |members| members[0].copied.len() >= 5);
+    until_behind(&mut copier, 0);
+    writer.session.close().unwrap();
+    copier.session.close().unwrap();
+}
