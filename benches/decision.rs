@@ -7,11 +7,13 @@
 #![expect(clippy::disallowed_methods, reason = "a measurement needs the time")]
 
 use std::alloc::System;
+use std::collections::HashMap;
 use std::hint::black_box;
 use std::time::Instant;
 
 use dmstream::broker::record::{Headers, Output, Record, header};
-use dmstream::conversation::ConversationStage;
+use dmstream::conversation::decide::{Input, World, decide};
+use dmstream::conversation::{ConversationStage, ThreadState};
 use dmstream::domain::event::Event;
 use dmstream::domain::id::{CompanyId, ContactId, ConversationId, InboxId, MessageId};
 use dmstream::domain::routing::{RoutingAsk, RoutingRequest};
@@ -65,6 +67,7 @@ fn main() {
         let raw: Vec<Record> =
             (0..RECORDS).map(|n| record(Topic::WebhooksRaw, "t", &body(n, messages))).collect();
         let events = outputs(&mut stage, &raw, Topic::EventsNormalized);
+        decisions(&format!("conversation: one decision, {name} message"), &events);
         measure_once(&format!("conversation as a stage, {name} message"), &events, || {
             Rehearsal::new(ConversationStage, settings())
         });
@@ -76,6 +79,34 @@ fn main() {
     });
     routing();
     rows(&mut conversation, &events);
+}
+
+/// The pure core alone: events and states at hand, effects dropped.
+fn decisions(name: &str, events: &[Record]) {
+    let settings = settings();
+    let read = |record: &Record| serde_json::from_slice::<Event>(record.bytes()).unwrap();
+    let events: Vec<(Event, Thread)> =
+        events.iter().map(read).map(|event| (event.clone(), event.thread().unwrap())).collect();
+    let (mut best_ns, mut allocs, mut bytes) = (f64::MAX, 0, 0);
+    for _ in 0..ROUNDS {
+        let mut states: HashMap<&Thread, ThreadState> = HashMap::new();
+        for (_, thread) in &events {
+            states.insert(thread, ThreadState::default());
+        }
+        let (region, since) = (Region::new(MEMORY), Instant::now());
+        for (event, thread) in &events {
+            let now = event.occurred_at;
+            let world = World { thread, settings: &settings, now, hops: 0 };
+            let state = states.get_mut(thread).unwrap();
+            let decision = decide(std::mem::take(state), &Input::Event(event), &world).unwrap();
+            *state = decision.state;
+            drop(black_box(decision.effects));
+        }
+        best_ns = best_ns.min(since.elapsed().as_nanos() as f64);
+        let change = region.change();
+        (allocs, bytes) = (change.allocations, change.bytes_allocated);
+    }
+    print(name, events.len(), (best_ns, allocs, bytes));
 }
 
 /// What one request costs while very many wait.

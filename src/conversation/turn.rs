@@ -11,7 +11,9 @@ use crate::domain::command::{CommandResult, DeskCommand, Refusal};
 use crate::domain::customer::CustomerDetails;
 use crate::domain::derive;
 use crate::domain::fact::{Channel, ConversationSnapshot, Fact, FactBody, Initiator};
-use crate::domain::id::{AgentId, CommandId, CompanyId, CustomerId, InboxId};
+use crate::domain::id::{
+    AgentId, CommandId, CompanyId, ContactId, ConversationId, CustomerId, IdError, InboxId,
+};
 use crate::domain::outbound::OutboundSend;
 use crate::domain::routing::{RoutingAsk, RoutingRequest};
 use crate::domain::settings::{AccountSettings, CompanySettings};
@@ -203,10 +205,11 @@ impl<'a> Turn<'a> {
         let customer_id = derive::customer_id(&self.customer)?;
         let key = thread.key();
         let mut effects = Vec::new();
+        let mut ids = Ids::new(thread);
         let told = !self.facts.is_empty();
         for draft in self.facts {
-            let conversation = draft.conversation.map(|n| derive::conversation_id(thread, n));
-            let contact = draft.contact.map(|n| derive::contact_id(thread, n));
+            let conversation = draft.conversation.map(|n| ids.conversation(n));
+            let contact = draft.contact.map(|n| ids.contact(n));
             effects.push(Effect::Fact(Box::new(Fact {
                 body: draft.body,
                 fact_id: derive::event_id(&["fact", &key, &draft.number.to_string()])?,
@@ -229,8 +232,8 @@ impl<'a> Turn<'a> {
                 ask: ask.ask,
                 company_id: ask.company_id,
                 thread: thread.clone(),
-                conversation_id: derive::conversation_id(thread, ask.conversation)?,
-                contact_id: derive::contact_id(thread, ask.contact)?,
+                conversation_id: ids.conversation(ask.conversation)?,
+                contact_id: ids.contact(ask.contact)?,
                 // Routing's time goes on with ours: what happened long ago is asked for now.
                 requested_at: now,
             }));
@@ -243,10 +246,47 @@ impl<'a> Turn<'a> {
         }
         if self.forgotten {
             effects.push(Effect::Forget);
-        } else if told && let Some(snapshot) = snapshot(&self.state, customer_id, self.world)? {
+        } else if told
+            && let Some(snapshot) = snapshot(&self.state, customer_id, self.world, &mut ids)?
+        {
             effects.push(Effect::Snapshot(Box::new(snapshot)));
         }
         Ok((self.state, effects))
+    }
+}
+
+/// The ids one decision names, each derived once: nearly all of it is about one conversation and one contact.
+struct Ids<'a> {
+    thread: &'a Thread,
+    conversation: Option<(u32, ConversationId)>,
+    contact: Option<(u32, ContactId)>,
+}
+
+impl<'a> Ids<'a> {
+    const fn new(thread: &'a Thread) -> Self {
+        Self { thread, conversation: None, contact: None }
+    }
+
+    fn conversation(&mut self, number: u32) -> Result<ConversationId, IdError> {
+        match &self.conversation {
+            Some((known, id)) if *known == number => Ok(id.clone()),
+            Some(_) | None => {
+                let id = derive::conversation_id(self.thread, number)?;
+                self.conversation = Some((number, id.clone()));
+                Ok(id)
+            }
+        }
+    }
+
+    fn contact(&mut self, number: u32) -> Result<ContactId, IdError> {
+        match &self.contact {
+            Some((known, id)) if *known == number => Ok(id.clone()),
+            Some(_) | None => {
+                let id = derive::contact_id(self.thread, number)?;
+                self.contact = Some((number, id.clone()));
+                Ok(id)
+            }
+        }
     }
 }
 
@@ -265,15 +305,16 @@ fn snapshot(
     state: &ThreadState,
     customer_id: CustomerId,
     world: &World<'_>,
+    ids: &mut Ids<'_>,
 ) -> Result<Option<ConversationSnapshot>, Error> {
     let Some(conversation) = &state.conversation else { return Ok(None) };
     let contact = conversation.contact();
     let due_at = contact.and_then(|contact| contact.due).map(|due| due.due_at);
     let moved = state.more.due_before.filter(|(moved_to, _)| Some(*moved_to) == due_at);
     let window = reply_until(state, world);
-    let contact_id = contact.map(|contact| derive::contact_id(world.thread, contact.number));
+    let contact_id = contact.map(|contact| ids.contact(contact.number));
     Ok(Some(ConversationSnapshot {
-        conversation_id: derive::conversation_id(world.thread, conversation.number)?,
+        conversation_id: ids.conversation(conversation.number)?,
         thread: world.thread.clone(),
         company_id: conversation.company_id.clone(),
         customer_id,
