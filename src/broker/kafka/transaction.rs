@@ -43,7 +43,7 @@ impl Transaction {
         let producer = ThreadedProducer::from_config_and_context(&config, Deliveries::default())
             .map_err(|error| from_kafka(&error))?;
         let timeout = settings.transaction_timeout;
-        let own = Self { producer, timeout, open: false, broken: false, sent: 0 };
+        let own = Self { producer, timeout, open: false, broken: false };
         own.persist(INIT_WITHIN, |left| own.producer.init_transactions(left))?;
         Ok(own)
     }
