@@ -30,7 +30,7 @@ pub struct Restored {
 
 /// Opens the store of `lane` at `place` and brings it to the end of the changelog.
 ///
-/// `alive` is called between batches, so that a long restore is seen to be alive.
+/// `now_ms` tells whether its checkpoint is too old. `alive` is called between batches, so that a long restore is seen to be alive.
 ///
 /// # Errors
 ///
@@ -38,11 +38,11 @@ pub struct Restored {
 pub fn restore<R: Row>(
     (broker, writer): (&Broker, &StoreWriter),
     (changelog, lane): (Topic, u32),
-    place: &Place,
+    (place, now_ms): (&Place, u64),
     mut alive: impl FnMut(u64),
 ) -> Result<(Rows<R>, Restored), Error> {
     let mut restored = Restored::default();
-    let (store, from_offset) = match place.open()? {
+    let (store, from_offset) = match place.open(now_ms)? {
         Opened::Fresh(store) => (store, 0),
         Opened::Resumed(store, checkpoint) => (store, checkpoint.next_offset),
         Opened::Quarantined { store, reason, .. } => {
@@ -56,6 +56,8 @@ pub fn restore<R: Row>(
     loop {
         let batch = reader.poll(&REPLAY)?;
         let mut changes = Vec::with_capacity(batch.records.len());
+        // What comes behind them is not older than they are.
+        let as_of_ms = batch.records.last().map_or(now_ms, |record| record.timestamp.as_ms());
         for record in batch.records {
             restored.records += 1;
             let due_at_ms = match record.value.as_deref() {
@@ -67,7 +69,7 @@ pub fn restore<R: Row>(
         }
         let next = batch.next.get(&(changelog, lane)).copied().unwrap_or(from_offset);
         if !changes.is_empty() {
-            desk.submit(changes, Checkpoint::at(next))?;
+            desk.submit(changes, Checkpoint::at(next).as_of(as_of_ms))?;
         }
         alive(restored.records);
         if batch.at_end {

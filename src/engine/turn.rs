@@ -33,6 +33,8 @@ pub struct Turn<A> {
     pub exits: Vec<Exit>,
     /// Timers fired, each with how late it was.
     pub lateness_ms: Vec<u64>,
+    /// Newest time read, by lane and input.
+    read_up_to: BTreeMap<(u32, Topic), Timestamp>,
 }
 
 impl<A> Default for Turn<A> {
@@ -45,6 +47,7 @@ impl<A> Default for Turn<A> {
             actions: Vec::new(),
             exits: Vec::new(),
             lateness_ms: Vec::new(),
+            read_up_to: BTreeMap::new(),
         }
     }
 }
@@ -54,6 +57,15 @@ impl<A> Turn<A> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.outputs.is_empty() && self.newest.is_empty() && self.next_offsets.is_empty()
+    }
+
+    /// What time it is for the timers of `lane`, while more is to be read: as far as every input read in this turn has come.
+    ///
+    /// What is stamped before a timer comes before it; but under a lasting load timers would never fire if they waited for
+    /// the end.
+    fn time_of_inputs(&self, lane: u32) -> Option<Timestamp> {
+        let of_lane = self.read_up_to.iter().filter(|((of, _), _)| *of == lane);
+        of_lane.map(|(_, at)| *at).min()
     }
 
     /// Takes out what can be written before the turn is at its end. Records of compacted topics stay: of a key only the
@@ -109,6 +121,8 @@ pub fn apply<S: Stage>(
         turn.exits.push(exit);
         turn.actions.extend(actions.drain(..).map(|action| (record.partition, action)));
         turn.next_offsets.insert((record.topic, record.partition), record.offset + 1);
+        let read_up_to = turn.read_up_to.entry((record.partition, record.topic)).or_default();
+        *read_up_to = record.timestamp.max(*read_up_to);
     }
     Ok(())
 }
@@ -136,7 +150,8 @@ pub fn complete<S: Stage>(
     Ok(())
 }
 
-/// Fires timers due before `now`, oldest first in each lane, at most a bounded number.
+/// Fires timers due before `now`, oldest first in each lane, at most a bounded number; with more to be read, where the stage's
+/// timers wait for it, only those before what was read.
 ///
 /// An input stamped exactly at a deadline comes before its timer, so a timer waits until its time has passed.
 ///
@@ -146,14 +161,18 @@ pub fn complete<S: Stage>(
 pub fn fire_due<S: Stage>(
     stage: &mut S,
     (lanes, settings): (&mut Lanes<S::Row>, &SettingsTable),
-    now: Timestamp,
+    (now, drained): (Timestamp, bool),
     turn: &mut Turn<S::Action>,
 ) -> Result<(), StateError> {
     let mut actions = Vec::new();
     for (&lane, rows) in lanes.iter_mut() {
+        let waits = S::TIMERS_WAIT && !drained;
+        let now = if waits { turn.time_of_inputs(lane).map(|at| at.min(now)) } else { Some(now) };
+        let Some(now) = now else { continue };
         for (due, key) in due_keys(rows, now)? {
             // What the turn wrote may have moved the timer; the row alone says when it is due.
-            let still_due = rows.get(&key)?.and_then(|row| row.due_at()).is_some_and(|at| at < now);
+            let due_now = rows.get(&key)?.and_then(|row| row.due_at());
+            let still_due = due_now.is_some_and(|at| at < now);
             if !still_due {
                 continue;
             }

@@ -8,6 +8,7 @@
 //! A turn is committed before the next poll, so when lanes move nothing is uncommitted. Whatever fails ends in one of three
 //! ways: abort and read again, rebuild the session, or stop and say why ([`Remedy`]).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
@@ -38,6 +39,9 @@ const SLICE_RECORDS: usize = 256;
 
 /// How often a lane's checkpoint moves up to the changelog's end: what a crash replays at most.
 const CHECKPOINT_EVERY_MS: u64 = 2_000;
+
+/// How often the checkpoint of a lane whose changelog does not grow is renewed, so that it does not grow old.
+const CHECKPOINT_RENEWED_MS: u64 = 60 * 60 * 1_000;
 
 /// Pause before a failed session is rebuilt, doubled each time up to the second value.
 const REBUILD_PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
@@ -96,11 +100,13 @@ pub struct Worker<S: Stage> {
     lanes: Lanes<S::Row>,
     completions: (Completions<S>, Receiver<(u32, S::Completion)>),
     in_flight: usize,
+    /// What came of actions and is not in a commit yet: an aborted turn must not lose it.
+    heard: Vec<(u32, S::Completion)>,
     writer: Option<StoreWriter>,
     checkpoint_at_ms: u64,
-    checkpoints: std::collections::BTreeMap<u32, u64>,
+    checkpoints: BTreeMap<u32, Checkpoint>,
     /// Ends of changelogs seen, which the next commit proves to be ours.
-    seen_ends: std::collections::BTreeMap<u32, u64>,
+    seen_ends: BTreeMap<u32, Checkpoint>,
     pulse: Arc<Pulse>,
 }
 
@@ -127,10 +133,11 @@ impl<S: Stage> Worker<S> {
             lanes: Lanes::new(),
             completions: std::sync::mpsc::channel(),
             in_flight: 0,
+            heard: Vec::new(),
             writer: None,
             checkpoint_at_ms: 0,
-            checkpoints: std::collections::BTreeMap::new(),
-            seen_ends: std::collections::BTreeMap::new(),
+            checkpoints: BTreeMap::new(),
+            seen_ends: BTreeMap::new(),
             pulse,
         }
     }
@@ -254,8 +261,9 @@ impl<S: Stage> Worker<S> {
         let settings = self.around.settings.load_full();
         let now = self.around.clock.now();
         let mut turn = Turn::default();
-        let completions: Vec<_> = self.completions.1.try_iter().collect();
-        self.in_flight = self.in_flight.saturating_sub(completions.len());
+        let before = self.heard.len();
+        self.heard.extend(self.completions.1.try_iter());
+        self.in_flight = self.in_flight.saturating_sub(self.heard.len() - before);
         let (stage, lanes) = (&mut self.stage, &mut self.lanes);
         let stopwatch = Stopwatch::start();
         for slice in records.chunks(SLICE_RECORDS) {
@@ -264,15 +272,14 @@ impl<S: Stage> Worker<S> {
                 session.send(output)?;
             }
         }
-        turn::complete(stage, (lanes, &settings), completions, now, &mut turn)?;
-        if drained {
-            turn::fire_due(stage, (lanes, &settings), now, &mut turn)?;
-        }
+        turn::complete(stage, (lanes, &settings), self.heard.clone(), now, &mut turn)?;
+        turn::fire_due(stage, (lanes, &settings), (now, drained), &mut turn)?;
         let (changelog, changes) = match self.spec.changelog {
             Some(changelog) => turn::take_changes(lanes, changelog, now),
-            None => (Vec::new(), std::collections::BTreeMap::new()),
+            None => (Vec::new(), BTreeMap::new()),
         };
         if turn.is_empty() && changelog.is_empty() {
+            self.forget_heard();
             self.look_at_ends(now.as_ms());
             return Ok(());
         }
@@ -281,18 +288,28 @@ impl<S: Stage> Worker<S> {
         }
         session.commit(&turn.next_offsets)?;
         self.count(TransactionResult::Committed, stopwatch.elapsed().as_secs_f64());
+        self.forget_heard();
+        let has_consumed = !turn.next_offsets.is_empty();
+        // First what the commit allows, for a store that fails ends this session.
+        self.after_commit(turn, records);
         for (lane, rows) in changes {
-            let at = self.checkpoints.get(&lane).copied().unwrap_or(0);
+            let at = self.checkpoints.get(&lane).copied().unwrap_or(Checkpoint::at(0));
             if let Some(Rows { committed: Committed::Lane(desk), .. }) = self.lanes.get(&lane) {
-                desk.submit(rows, Checkpoint::at(at))?;
+                desk.submit(rows, at)?;
             }
         }
-        if !turn.next_offsets.is_empty() {
+        if has_consumed {
             self.move_checkpoints()?;
         }
-        self.after_commit(turn, records);
         self.look_at_ends(now.as_ms());
         Ok(())
+    }
+
+    /// What came of actions has been taken in. Without lanes it was not: they come back, or another one's timers see to it.
+    fn forget_heard(&mut self) {
+        if !self.lanes.is_empty() || self.told_to_stop() {
+            self.heard.clear();
+        }
     }
 
     /// Carries actions out and counts, now that the turn is true.
@@ -336,7 +353,9 @@ impl<S: Stage> Worker<S> {
         self.checkpoint_at_ms = now_ms;
         for &lane in self.lanes.keys() {
             match self.around.broker.end_offset(changelog, lane) {
-                Ok(end) => drop(self.seen_ends.insert(lane, end)),
+                Ok(end) => {
+                    self.seen_ends.insert(lane, Checkpoint::at(end).as_of(now_ms));
+                }
                 // A crash replays more; that is all.
                 Err(error) => {
                     tracing::debug!(lane, %error, "the changelog's end is not known now");
@@ -350,11 +369,13 @@ impl<S: Stage> Worker<S> {
     /// time, we alone wrote there and nothing was under way, so all before the end is pending or on disk.
     fn move_checkpoints(&mut self) -> Result<(), Error> {
         for (lane, end) in std::mem::take(&mut self.seen_ends) {
-            let known = self.checkpoints.entry(lane).or_insert(0);
-            if *known < end
+            let known = self.checkpoints.entry(lane).or_insert(Checkpoint::at(0));
+            let moved = known.next_offset < end.next_offset
+                || known.as_of_ms.saturating_add(CHECKPOINT_RENEWED_MS) < end.as_of_ms;
+            if moved
                 && let Some(Rows { committed: Committed::Lane(desk), .. }) = self.lanes.get(&lane)
             {
-                desk.submit(Vec::new(), Checkpoint::at(end))?;
+                desk.submit(Vec::new(), end)?;
                 *known = end;
             }
         }
@@ -364,15 +385,20 @@ impl<S: Stage> Worker<S> {
     fn restore(&mut self, lanes: &[u32]) -> Result<(), Error> {
         for &lane in lanes {
             let (Some(changelog), Some(writer)) = (self.spec.changelog, &self.writer) else {
-                let rows = Rows::new(Committed::Memory(std::collections::BTreeMap::new()));
+                let rows = Rows::new(Committed::Memory(BTreeMap::new()));
                 self.lanes.insert(lane, rows);
                 continue;
             };
             let place = self.spec.stores.join(self.spec.stage.name()).join(&lane.to_string());
             let (pulse, clock) = (&self.pulse, &self.around.clock);
+            let now_ms = clock.now().as_ms();
             let alive = |_| pulse.beat_at_ms.store(clock.now().as_ms(), Ordering::Relaxed);
-            let (rows, restored) =
-                lane::restore((&self.around.broker, writer), (changelog, lane), &place, alive)?;
+            let (rows, restored) = lane::restore(
+                (&self.around.broker, writer),
+                (changelog, lane),
+                (&place, now_ms),
+                alive,
+            )?;
             let metrics = &self.around.metrics;
             metrics.lane_restored(self.spec.stage, restored.records, restored.quarantined);
             tracing::debug!(
@@ -382,7 +408,7 @@ impl<S: Stage> Worker<S> {
                 "lane restored"
             );
             let end = self.around.broker.end_offset(changelog, lane)?;
-            self.checkpoints.insert(lane, end);
+            self.checkpoints.insert(lane, Checkpoint::at(end).as_of(now_ms));
             self.lanes.insert(lane, rows);
         }
         Ok(())
@@ -429,7 +455,7 @@ impl<S: Stage> Worker<S> {
     /// Told to stop, and nothing it began is under way.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.told_to_stop() && self.in_flight == 0
+        self.told_to_stop() && self.in_flight == 0 && self.heard.is_empty()
     }
 
     /// What writes behind it, in a session.

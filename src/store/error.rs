@@ -36,6 +36,12 @@ pub enum Error {
         /// The limit that passed.
         limit: Duration,
     },
+    /// The store's checkpoint is so old that the changelog may have forgotten deletions behind it.
+    #[error("the checkpoint is {age:?} old, and deletions behind it may be forgotten")]
+    TooOld {
+        /// How old.
+        age: Duration,
+    },
     /// This store failed before; the first failure said why.
     #[error("the store failed before and takes no more work")]
     Broken,
@@ -81,6 +87,7 @@ impl Error {
             | Self::Panicked { .. }
             | Self::Malformed { .. }
             | Self::OpenTooSlow { .. }
+            | Self::TooOld { .. }
             | Self::Broken
             | Self::CheckpointBackwards { .. } => Remedy::Rebuild,
         }

@@ -3,7 +3,7 @@
 /// The layout of rows below. A store of another layout is set aside and rebuilt.
 ///
 /// Raise it whenever a key, a value's envelope or the checkpoint changes its bytes.
-pub const LAYOUT: u16 = 1;
+pub const LAYOUT: u16 = 2;
 
 /// What a stored row is. Written to disk: never renumber, never reuse.
 ///
@@ -22,7 +22,7 @@ enum Kind {
 /// |------------|----------------------|------------------------------------|------------------|
 /// | State      | key                  | due time, if any, then the value   | one a key        |
 /// | Timer      | due `u64`, key       | empty                              | at most one a key|
-/// | Checkpoint | nothing              | changelog offset, layout, checksum | one a partition  |
+/// | Checkpoint | nothing              | changelog offset, layout, moment, checksum | one a partition |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Key<'a> {
     /// One key's state.

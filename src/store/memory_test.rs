@@ -20,7 +20,7 @@ fn set(key: &str, value: &str, due_at_ms: Option<u64>) -> RowChange {
 }
 
 fn fresh(disk: &MemoryDisk) -> Store {
-    match place(disk).open().unwrap() {
+    match place(disk).open(0).unwrap() {
         Opened::Fresh(store) => store,
         other @ (Opened::Resumed(..) | Opened::Quarantined { .. }) => panic!("{other:?}"),
     }
@@ -36,7 +36,7 @@ fn what_was_written_is_there_after_a_crash_and_a_cut_write_leaves_its_beginning(
     assert!(cut.is_err());
     drop(store);
     disk.fail_after(Path::new(HERE), None);
-    match place(&disk).open().unwrap() {
+    match place(&disk).open(0).unwrap() {
         Opened::Resumed(store, checkpoint) => {
             assert_eq!(checkpoint.next_offset, 7, "the checkpoint comes last");
             assert_eq!(store.get(b"a").unwrap(), Some(b"1".to_vec()), "only the timer was removed");
@@ -53,18 +53,34 @@ fn a_folder_somebody_has_open_or_damaged_is_set_aside_and_an_old_copy_is_resumed
     store.write(&[set("a", "1", None)], Checkpoint::at(1)).unwrap();
     let old = disk.copy(Path::new(HERE)).unwrap();
     assert_eq!(old.rows().unwrap(), [set("a", "1", None)]);
-    let beside = place(&disk).open().unwrap();
+    let beside = place(&disk).open(0).unwrap();
     assert!(matches!(beside, Opened::Quarantined { .. }), "it is open elsewhere");
     drop(beside);
     store.write(&[set("a", "2", None)], Checkpoint::at(2)).unwrap();
     disk.put_back(Path::new(HERE), old);
-    let again = place(&disk).open().unwrap();
+    let again = place(&disk).open(0).unwrap();
     assert!(matches!(again, Opened::Resumed(_, checkpoint) if checkpoint == Checkpoint::at(1)));
     drop(again);
     disk.damage(Path::new(HERE));
-    assert!(matches!(place(&disk).open().unwrap(), Opened::Quarantined { .. }));
+    assert!(matches!(place(&disk).open(0).unwrap(), Opened::Quarantined { .. }));
     disk.lose(Path::new(HERE));
     drop(fresh(&disk));
+}
+
+#[test]
+fn a_checkpoint_older_than_deletions_are_kept_is_not_believed() {
+    let (disk, hour_ms) = (disk(), 60 * 60 * 1_000);
+    let store = fresh(&disk);
+    store.write(&[set("a", "1", None)], Checkpoint::at(1).as_of(hour_ms)).unwrap();
+    drop(store);
+    let soon = place(&disk).open(13 * hour_ms).unwrap();
+    assert!(matches!(soon, Opened::Resumed(..)), "{soon:?}");
+    drop(soon);
+    let late = place(&disk).open(13 * hour_ms + 1).unwrap();
+    assert!(
+        matches!(&late, Opened::Quarantined { reason, .. } if reason.contains("old")),
+        "{late:?}"
+    );
 }
 
 #[test]

@@ -34,6 +34,9 @@ pub struct StoreSettings {
     pub flush_rows: usize,
     /// How long opening may take before the directory is set aside.
     pub open_timeout: Duration,
+    /// An older checkpoint is not believed: the changelog may have forgotten deletions behind it. Half of the day for which
+    /// it keeps them (`delete.retention.ms`).
+    pub checkpoint_age_max: Duration,
 }
 
 impl Default for StoreSettings {
@@ -43,6 +46,7 @@ impl Default for StoreSettings {
             batch_rows: 1000,
             flush_rows: 20_000,
             open_timeout: Duration::from_secs(60),
+            checkpoint_age_max: Duration::from_secs(12 * 60 * 60),
         }
     }
 }
@@ -65,11 +69,16 @@ pub enum Opened {
     },
 }
 
-/// Opens `dir`, or sets it aside and opens a fresh one.
-pub(super) fn open(dir: &Path, settings: &StoreSettings) -> Result<Opened, Error> {
+/// Opens `dir`, or sets it aside and opens a fresh one. Without a `now_ms` no checkpoint is too old.
+pub(super) fn open(
+    dir: &Path,
+    settings: &StoreSettings,
+    now_ms: Option<u64>,
+) -> Result<Opened, Error> {
     opened(
         || {
             let (db, checkpoint) = attempt(dir, settings)?;
+            fresh_enough(checkpoint, settings, now_ms)?;
             Ok((Store::over(db, Some(dir), settings), checkpoint))
         },
         || set_aside(dir).map_err(|source| Error::Io { doing: "setting aside", source }),
@@ -77,11 +86,12 @@ pub(super) fn open(dir: &Path, settings: &StoreSettings) -> Result<Opened, Error
 }
 
 /// The same in memory.
-pub(super) fn open_in_memory(disk: &MemoryDisk, path: &Path) -> Result<Opened, Error> {
+pub(super) fn open_in_memory(disk: &MemoryDisk, path: &Path, now_ms: u64) -> Result<Opened, Error> {
     opened(
         || {
             let ground = Ground::Memory(disk.open(path)?);
             let checkpoint = inspect(&ground)?;
+            fresh_enough(checkpoint, disk.settings(), Some(now_ms))?;
             Ok((Store::over(ground, None, disk.settings()), checkpoint))
         },
         || Ok(disk.set_aside(path)),
@@ -124,6 +134,19 @@ fn attempt(dir: &Path, settings: &StoreSettings) -> Result<(Ground, Option<Check
             Err(Error::Panicked { doing: "opening", message: "its thread died".to_owned() })
         }
     }
+}
+
+/// Whether the changelog still knows every deletion behind the checkpoint.
+fn fresh_enough(
+    checkpoint: Option<Checkpoint>,
+    settings: &StoreSettings,
+    now_ms: Option<u64>,
+) -> Result<(), Error> {
+    let age_ms = checkpoint
+        .zip(now_ms)
+        .map_or(0, |(checkpoint, now_ms)| now_ms.saturating_sub(checkpoint.as_of_ms));
+    let age = Duration::from_millis(age_ms);
+    if age > settings.checkpoint_age_max { Err(Error::TooOld { age }) } else { Ok(()) }
 }
 
 /// What sled itself would not notice.

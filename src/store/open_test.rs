@@ -103,7 +103,7 @@ fn a_damaged_or_foreign_checkpoint_is_not_believed() {
     for (planted, because) in [
         ([&sound[..3], &[sound[3] ^ 1], &sound[4..]].concat(), "checksum"),
         (sound[..10].to_vec(), "length"),
-        (Checkpoint { next_offset: 42, layout: LAYOUT + 1 }.to_bytes(), "layout"),
+        (Checkpoint { layout: LAYOUT + 1, ..Checkpoint::at(42) }.to_bytes(), "layout"),
     ] {
         let (_room, dir) = room();
         filled(&dir);

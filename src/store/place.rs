@@ -26,17 +26,17 @@ impl Place {
         }
     }
 
-    /// Opens the store here, whatever is there; see [`Store::open`].
+    /// Opens the store here, whatever is there; see [`Store::open`]. A checkpoint too old for `now_ms` is not believed.
     ///
     /// # Errors
     ///
     /// As [`Store::open`].
     ///
     /// [`Store::open`]: super::Store::open
-    pub fn open(&self) -> Result<Opened, Error> {
+    pub fn open(&self, now_ms: u64) -> Result<Opened, Error> {
         match self {
-            Self::Directory(dir) => open::open(dir, &StoreSettings::default()),
-            Self::Memory(disk, path) => open::open_in_memory(disk, path),
+            Self::Directory(dir) => open::open(dir, &StoreSettings::default(), Some(now_ms)),
+            Self::Memory(disk, path) => open::open_in_memory(disk, path, now_ms),
         }
     }
 

@@ -61,7 +61,7 @@ impl Store {
     ///
     /// [`Error::Io`], [`Error::Panicked`] or [`Error::OpenTooSlow`] when not even a fresh one can be had.
     pub fn open(dir: &Path, settings: &StoreSettings) -> Result<Opened, Error> {
-        open::open(dir, settings)
+        open::open(dir, settings, None)
     }
 
     /// A store that goes away when it is dropped.
