@@ -493,3 +493,7 @@ impl<S: Stage> Worker<S> {
 fn seconds(ms: u64) -> f64 {
     Duration::from_millis(ms).as_secs_f64()
 }
+
+#[cfg(test)]
+#[path = "worker_test.rs"]
+mod tests;

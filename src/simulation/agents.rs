@@ -245,8 +245,9 @@ impl Universe {
             (0..50, _) => DeskWish::Reply {
                 client_message_id: ClientMessageId::parse(&reference)?,
                 text: format!("Hello {reference}"),
+                // Of an item in parts, one may be taken and another fail: the books know items of one part only.
                 image_urls: match rolled {
-                    0..6 => vec!["https://shop.example/a.png".to_owned()],
+                    0..10 if agents.merges => vec!["https://shop.example/a.png".to_owned()],
                     _ => Vec::new(),
                 },
                 automatic: false,

@@ -66,6 +66,7 @@ pub(super) struct Faulty {
     sends: u64,
     /// For planted mistakes.
     aborted: Vec<Output>,
+    waits: Option<Output>,
     read: Vec<(Topic, u32, u64)>,
 }
 
@@ -89,6 +90,7 @@ impl Faulty {
             sent: Vec::new(),
             sends: 0,
             aborted: Vec::new(),
+            waits: None,
             read: Vec::new(),
         }
     }
@@ -137,6 +139,9 @@ impl Faulty {
         if self.plants(Planted::OffsetsAhead) && self.universe.roll(4) == 0 {
             next.values_mut().for_each(|offset| *offset += 1);
         }
+        if let Some(output) = self.waits.take() {
+            self.inner.send(output)?;
+        }
         let done = self.inner.commit(&next);
         if done.is_err() && self.plants(Planted::FenceIgnored) {
             for output in self.sent.clone() {
@@ -169,6 +174,18 @@ impl Faulty {
         {
             return Ok(());
         }
+        if self.plants(Planted::OutputsSwapped) && output.topic == Topic::Timeline {
+            return match self.waits.take() {
+                Some(before) => {
+                    self.inner.send(output)?;
+                    self.inner.send(before)
+                }
+                None => {
+                    self.waits = Some(output);
+                    Ok(())
+                }
+            };
+        }
         if self.plants(Planted::OfferedTwice)
             && let Some(other) = super::agents::offer_to_another(&output)
         {
@@ -183,6 +200,7 @@ impl Exchange for Faulty {
     fn poll(&mut self, bounds: &PollBounds) -> Result<Polled, Error> {
         self.witness.begins();
         self.sent.clear();
+        self.waits = None;
         self.sends = 0;
         self.has_committed = false;
         self.was_idle = false;
@@ -227,14 +245,13 @@ impl Exchange for Faulty {
 
     fn send(&mut self, output: Output) -> Result<(), Error> {
         self.sends += 1;
-        match self.plan {
-            Plan::CrashSending(at) if at == self.sends => return self.crash(Fault::CrashSending),
-            Plan::SendRefused(at) if at == self.sends => {
-                self.happens();
-                self.universe.count(Fault::SendRefused);
-                return Err(Error::Abortable("told to refuse".to_owned()));
-            }
-            _ => (),
+        if self.plan == Plan::CrashSending(self.sends) {
+            return self.crash(Fault::CrashSending);
+        }
+        if self.plan == Plan::SendRefused(self.sends) {
+            self.happens();
+            self.universe.count(Fault::SendRefused);
+            return Err(Error::Abortable("told to refuse".to_owned()));
         }
         self.sent.push(output.clone());
         self.inner_send(output)
@@ -258,7 +275,15 @@ impl Exchange for Faulty {
                 });
             }
             Plan::Pause { after: false, steps } => self.pause(steps)?,
-            _ => (),
+            Plan::Pause { after: true, .. }
+            | Plan::AnswerLost { held: true }
+            | Plan::CrashAfterCommit
+            | Plan::CrashSending(_)
+            | Plan::CrashActing
+            | Plan::CrashTaking
+            | Plan::SendRefused(_)
+            | Plan::PollFails { .. }
+            | Plan::Calm => (),
         }
         self.inner_commit(next)?;
         self.has_committed = true;
@@ -271,7 +296,16 @@ impl Exchange for Faulty {
                 Err(Error::Fatal("no answer to the commit".to_owned()))
             }
             Plan::Pause { after: true, steps } => self.pause(steps),
-            _ => Ok(()),
+            Plan::Pause { after: false, .. }
+            | Plan::AnswerLost { held: false }
+            | Plan::CommitFails { .. }
+            | Plan::CrashBeforeCommit
+            | Plan::CrashSending(_)
+            | Plan::CrashActing
+            | Plan::CrashTaking
+            | Plan::SendRefused(_)
+            | Plan::PollFails { .. }
+            | Plan::Calm => Ok(()),
         }
     }
 

@@ -251,6 +251,9 @@ impl Universe {
         }
         if self.by_bad_luck(80) {
             self.count(Fault::WebhookDoubled);
+            if self.planted == Some(Planted::DedupeForgotten) {
+                parcel.occurrences.iter_mut().for_each(rename);
+            }
             instagram.parcels.push(parcel);
         }
     }
@@ -373,6 +376,14 @@ impl Universe {
         let completion = Completion { account_id, send_id, attempt, answered };
         // A caller that is gone is not told.
         drop(answer.send((ringing.lane, completion)));
+    }
+}
+
+/// The same message under another id, for a planted mistake.
+fn rename(occurrence: &mut Occurrence) {
+    if let What::Message { mid, .. } = &mut occurrence.what {
+        let other: String = mid.as_str().chars().rev().collect();
+        *mid = MessageId::parse(&other).unwrap_or_else(|_unlikely| mid.clone());
     }
 }
 

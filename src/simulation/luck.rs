@@ -297,7 +297,21 @@ impl Universe {
                 let at_end = Checkpoint { next_offset: end, ..checkpoint };
                 was_lost.then(|| copy.with_checkpoint(at_end))
             }
-            _ => None,
+            Planted::OffsetsNotSent
+            | Planted::OffsetsAhead
+            | Planted::InputSkipped
+            | Planted::OutputLost
+            | Planted::OutputsSwapped
+            | Planted::AbortKeepsOutputs
+            | Planted::AbortKeepsRows
+            | Planted::AbortWithoutRewind
+            | Planted::FenceIgnored
+            | Planted::TimerEarly
+            | Planted::TimerTwice
+            | Planted::DedupeForgotten
+            | Planted::UnknownSentAgain
+            | Planted::EchoNotMatched
+            | Planted::OfferedTwice => None,
         };
         if let Some(spoilt) = spoilt {
             disk.put_back(path, spoilt);

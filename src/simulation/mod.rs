@@ -28,9 +28,6 @@ mod universe;
 mod closing;
 mod many;
 
-#[cfg(test)]
-mod simulation_test;
-
 use std::panic::{self, AssertUnwindSafe};
 
 use prometheus::Registry;
@@ -47,7 +44,7 @@ use crate::send;
 use universe::Universe;
 
 /// Steps of a run before its faults end.
-const STEPS: u64 = 600;
+const STEPS: u64 = 450;
 
 /// Why a run could not be made; no finding of it.
 #[derive(Debug, thiserror::Error)]
