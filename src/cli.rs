@@ -57,6 +57,8 @@ pub enum Command {
         #[arg(long, default_value = "http://127.0.0.1:8080/livez")]
         url: String,
     },
+    /// Run the whole pipeline with everything going wrong, one world a seed, and judge what came of it.
+    Simulate(SimulateArgs),
     /// Measure the program against what limits it, side by side, on this machine.
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -240,6 +242,36 @@ pub struct BenchArgs {
     /// Runs; medians are printed.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=50))]
     pub runs: u32,
+}
+
+/// Which worlds to run.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each seed is a world of its own: people, agents, processes, and crashes, lost answers, zombies, torn and old stores, jumping
+clocks, late and doubled webhooks. No broker, no disk and no real time is needed. At the end faults stop, everything must
+settle, and every output, row, offset, timer and message is compared with a plain fold over the input.
+
+  dmstream simulate                        a thousand worlds, in a minute or two
+  dmstream simulate --seeds 100000         over night
+  dmstream simulate --seed 4711 --log      one world, step by step; the same seed gives the same lines
+
+Exit code 1 when a seed finds a violation: its number, what is violated and how to run it alone are printed.")]
+pub struct SimulateArgs {
+    /// How many worlds.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub seeds: u64,
+    /// The first seed; the others follow it.
+    #[arg(long, default_value_t = 1, value_name = "SEED")]
+    pub from: u64,
+    /// Run this seed alone.
+    #[arg(long, conflicts_with_all = ["seeds", "from"])]
+    pub seed: Option<u64>,
+    /// Print what happens, line by line.
+    #[arg(long, requires = "seed")]
+    pub log: bool,
+    /// Worlds at a time; as many as the machine has cores when not given.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
 }
 
 /// What to do with schemas.

@@ -22,5 +22,6 @@ pub mod profile;
 pub mod project;
 pub mod desk;
 pub mod simulator;
+pub mod simulation;
 pub mod cli;
 pub mod app;

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{App, Error, bench, dead_letters, demo, erasure, kafka_settings, open_broker, trace};
+use super::{
+    App, Error, bench, dead_letters, demo, erasure, kafka_settings, open_broker, simulate, trace,
+};
 use crate::broker::Change;
 use crate::broker::kafka::KafkaBroker;
 use crate::cli::{
@@ -58,6 +60,7 @@ fn run(command: Command) -> Result<ExitCode, Error> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Health { url } => on_runtime(health(&url)),
+        Command::Simulate(args) => simulate::judge(&args),
         Command::Bench(command) => bench::measure(&command),
         Command::Schemas(SchemasCommand::Write { dir }) => write_schemas(&dir),
     }

@@ -14,6 +14,7 @@ mod pipeline;
 mod scan;
 mod server;
 mod settings;
+mod simulate;
 mod trace;
 mod views;
 mod workers;
@@ -41,7 +42,7 @@ use crate::engine::worker::Surroundings;
 use crate::metrics::Metrics;
 use crate::normalize::Accounts;
 use crate::secret::Secret;
-use crate::{engine, send};
+use crate::{engine, send, simulation};
 
 use health::Health;
 
@@ -73,6 +74,9 @@ pub enum Error {
     /// The registry refused a metric: a mistake of ours.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// A simulation could not be made.
+    #[error("simulation: {0}")]
+    Simulation(#[from] simulation::Error),
     /// What was asked for did not hold; the text says what.
     #[error("{0}")]
     Failed(String),

@@ -57,6 +57,10 @@ pub trait Stage: Send + 'static {
     /// What came of it; `()` likewise.
     type Completion: Clone + Send + 'static;
 
+    /// Its timers come after the inputs stamped before them, so they wait while more is to be read. Not so where they are
+    /// about the world alone, such as calls to be made.
+    const TIMERS_WAIT: bool = true;
+
     /// Answers one input record. `context.now()` is the record's time.
     ///
     /// # Errors

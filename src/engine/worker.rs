@@ -8,6 +8,7 @@
 //! A turn is committed before the next poll, so when lanes move nothing is uncommitted. Whatever fails ends in one of three
 //! ways: abort and read again, rebuild the session, or stop and say why ([`Remedy`]).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
@@ -122,12 +123,14 @@ pub struct Worker<S: Stage> {
     lanes: Lanes<S::Row>,
     completions: (Completions<S>, Receiver<(u32, S::Completion)>),
     in_flight: usize,
+    /// What came of actions and is not in a commit yet: an aborted turn must not lose it.
+    heard: Vec<(u32, S::Completion)>,
     writer: Option<StoreWriter>,
     restorer: Option<Restorer<S::Row>>,
     checkpoint_at_ms: u64,
-    checkpoints: std::collections::BTreeMap<u32, Checkpoint>,
+    checkpoints: BTreeMap<u32, Checkpoint>,
     /// Ends of changelogs seen, which the next commit proves to be ours.
-    seen_ends: std::collections::BTreeMap<u32, Checkpoint>,
+    seen_ends: BTreeMap<u32, Checkpoint>,
     marks: Watermarks,
     progress: Progress,
     /// Timers wait that were too many for the last turn.
@@ -162,11 +165,12 @@ impl<S: Stage> Worker<S> {
             lanes: Lanes::new(),
             completions: std::sync::mpsc::channel(),
             in_flight: 0,
+            heard: Vec::new(),
             writer: None,
             restorer: None,
             checkpoint_at_ms: 0,
-            checkpoints: std::collections::BTreeMap::new(),
-            seen_ends: std::collections::BTreeMap::new(),
+            checkpoints: BTreeMap::new(),
+            seen_ends: BTreeMap::new(),
             marks: Watermarks::default(),
             progress: Progress::default(),
             hurries: false,
@@ -319,15 +323,18 @@ impl<S: Stage> Worker<S> {
                 (begun, bytes) = (end, 0);
             }
         }
-        let completions: Vec<_> = self.completions.1.try_iter().take(COMPLETIONS_MAX).collect();
-        self.in_flight = self.in_flight.saturating_sub(completions.len());
+        let room = COMPLETIONS_MAX.saturating_sub(self.heard.len());
+        let before = self.heard.len();
+        self.heard.extend(self.completions.1.try_iter().take(room));
+        self.in_flight = self.in_flight.saturating_sub(self.heard.len() - before);
         let (stage, lanes) = (&mut self.stage, &mut self.lanes);
-        turn::complete(stage, (lanes, &settings), completions, now, &mut turn)?;
-        let mark = |lane| self.marks.of(lane, now);
+        turn::complete(stage, (lanes, &settings), self.heard.clone(), now, &mut turn)?;
+        let mark = |lane| if S::TIMERS_WAIT { self.marks.of(lane, now) } else { now };
         self.hurries = turn::fire_due(stage, (lanes, &settings), (now, mark), &mut turn)?;
         self.uncommitted(bytes);
         let part = records.get(begun..).unwrap_or_default();
         self.commit(session, turn, (part, now, stopwatch))?;
+        self.forget_heard();
         self.look_at_ends(now.as_ms());
         Ok(())
     }
@@ -349,7 +356,7 @@ impl<S: Stage> Worker<S> {
     ) -> Result<(), Error> {
         let (changelog, changes) = match self.spec.changelog {
             Some(changelog) => turn::take_changes(&mut self.lanes, changelog, now),
-            None => (Vec::new(), std::collections::BTreeMap::new()),
+            None => (Vec::new(), BTreeMap::new()),
         };
         if turn.is_empty() && changelog.is_empty() {
             return Ok(());
@@ -364,17 +371,26 @@ impl<S: Stage> Worker<S> {
         session.commit(&turn.next_offsets)?;
         self.count(TransactionResult::Committed, stopwatch.elapsed().as_secs_f64());
         self.progress.committed(&turn.next_offsets);
+        let has_consumed = !turn.next_offsets.is_empty();
+        // First what the commit allows: a store that fails ends this session.
+        self.after_commit(turn, records);
         for (lane, rows) in changes {
             let at = self.checkpoints.get(&lane).copied().unwrap_or(Checkpoint::at(0));
             if let Some(Rows { committed: Committed::Lane(desk), .. }) = self.lanes.get(&lane) {
                 desk.submit(rows, at)?;
             }
         }
-        if !turn.next_offsets.is_empty() {
+        if has_consumed {
             self.move_checkpoints()?;
         }
-        self.after_commit(turn, records);
         Ok(())
+    }
+
+    /// What came of actions has been taken in. Without lanes it was not: they come back, or another one's timers see to it.
+    fn forget_heard(&mut self) {
+        if !self.lanes.is_empty() || self.told_to_stop() {
+            self.heard.clear();
+        }
     }
 
     /// Carries actions out and counts, now that the turn is true.
@@ -451,7 +467,7 @@ impl<S: Stage> Worker<S> {
             return Ok(());
         }
         for &lane in lanes {
-            let rows = Rows::new(Committed::Memory(std::collections::BTreeMap::new()));
+            let rows = Rows::new(Committed::Memory(BTreeMap::new()));
             self.lanes.insert(lane, rows);
         }
         self.marks.begin(lanes.iter().copied(), self.around.clock.now());
@@ -594,8 +610,8 @@ impl<S: Stage> Worker<S> {
 
     /// All rows of all lanes, by lane and key.
     #[cfg(test)]
-    pub(super) fn rows(&self) -> std::collections::BTreeMap<(u32, String), S::Row> {
-        let mut all = std::collections::BTreeMap::new();
+    pub(super) fn rows(&self) -> BTreeMap<(u32, String), S::Row> {
+        let mut all = BTreeMap::new();
         for (lane, rows) in &self.lanes {
             for (key, row) in rows.scan_prefix(&[], usize::MAX).unwrap_or_default() {
                 all.insert((*lane, String::from_utf8_lossy(&key).into_owned()), row);
@@ -607,7 +623,7 @@ impl<S: Stage> Worker<S> {
     /// Told to stop, and nothing it began is under way.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.told_to_stop() && self.in_flight == 0
+        self.told_to_stop() && self.in_flight == 0 && self.heard.is_empty()
     }
 
     /// What writes behind it, in a session.
@@ -645,3 +661,7 @@ impl<S: Stage> Worker<S> {
 fn seconds(ms: u64) -> f64 {
     Duration::from_millis(ms).as_secs_f64()
 }
+
+#[cfg(test)]
+#[path = "worker_abort_test.rs"]
+mod tests;

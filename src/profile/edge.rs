@@ -61,6 +61,8 @@ impl Stage for ProfileStage {
     type Action = Call;
     type Completion = Completion;
 
+    const TIMERS_WAIT: bool = false;
+
     /// Type and key of a record say all that is needed; what does not read is for `conversation` to set aside.
     fn apply(
         &mut self,

@@ -92,6 +92,8 @@ impl Stage for SendStage {
     type Action = Call;
     type Completion = Completion;
 
+    const TIMERS_WAIT: bool = false;
+
     fn apply(
         &mut self,
         record: &Record,

@@ -122,6 +122,16 @@ impl World {
         Ok(happened)
     }
 
+    /// Somebody starts something now, whatever the rate says.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: every id rolled is within its bound.
+    pub fn begin(&mut self, now: Timestamp) -> Result<Option<Occurrence>, IdError> {
+        let Some(thread) = self.threads.choose(&mut self.dice).cloned() else { return Ok(None) };
+        self.start(&thread, now)
+    }
+
     /// The threads there are, in the order of their making.
     #[must_use]
     pub fn threads(&self) -> &[Thread] {

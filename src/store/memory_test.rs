@@ -47,6 +47,33 @@ fn what_was_written_is_there_after_a_crash_and_a_cut_write_leaves_its_beginning(
 }
 
 #[test]
+fn a_timer_that_a_cut_write_lost_is_there_when_its_row_is_written_again() {
+    // changes that reach the disk before it fails: rows come before timers, and old timers go first
+    for changes in 0..6 {
+        let disk = disk();
+        let store = fresh(&disk);
+        store.write(&[set("a", "1", Some(5)), set("b", "1", None)], Checkpoint::at(1)).unwrap();
+        disk.fail_after(Path::new(HERE), Some(changes));
+        let moved = [set("a", "2", Some(9)), set("b", "2", Some(9))];
+        drop(store.write(&moved, Checkpoint::at(3)));
+        drop(store);
+        disk.fail_after(Path::new(HERE), None);
+        let again = match place(&disk).open(Trusted::ALL).unwrap() {
+            Opened::Resumed(store, _) => store,
+            other @ (Opened::Fresh(_) | Opened::Quarantined { .. }) => panic!("{other:?}"),
+        };
+        for (rows, timers) in [
+            (&moved[..], &[(9, "a"), (9, "b")][..]),
+            (&[set("a", "3", Some(5)), set("b", "3", Some(9))][..], &[(5, "a"), (9, "b")][..]),
+        ] {
+            again.write(rows, Checkpoint::at(9)).unwrap();
+            let timers: Vec<_> = timers.iter().map(|(due, key)| (*due, (*key).into())).collect();
+            assert_eq!(again.timers_due(99, 9).unwrap(), timers, "cut after {changes}");
+        }
+    }
+}
+
+#[test]
 fn a_folder_somebody_has_open_or_damaged_is_set_aside_and_an_old_copy_is_resumed() {
     let disk = disk();
     let store = fresh(&disk);

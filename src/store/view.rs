@@ -234,8 +234,9 @@ impl Store {
             let timer = |due_ms| Key::Timer { due_ms, key: change.key }.to_bytes();
             if due_before != due_at_ms {
                 removed.extend(due_before.map(timer));
-                timers.extend(due_at_ms.map(timer));
             }
+            // Also where the row had it before: a write that was cut may have put the row and not its timer.
+            timers.extend(due_at_ms.map(timer));
             match change.value {
                 Some(value) => {
                     states.push(Put { key: state_key, value: value::encode(due_at_ms, value) });

@@ -19,6 +19,24 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("project", &["domain", "topics", "broker"]),
     ("desk", &["domain", "topics", "broker", "clock", "secret", "project"]),
     ("simulator", &["domain", "clock", "secret"]),
+    (
+        "simulation",
+        &[
+            "domain",
+            "topics",
+            "clock",
+            "broker",
+            "store",
+            "engine",
+            "metrics",
+            "normalize",
+            "conversation",
+            "route",
+            "send",
+            "project",
+            "simulator",
+        ],
+    ),
 ];
 
 /// What a pure file may not name. Clocks and the environment are clippy's business already.
