@@ -104,6 +104,7 @@ type Handler = MethodRouter<Arc<Desk>>;
 /// Every address.
 pub(super) fn table() -> Vec<Route> {
     let mut table = about_conversations();
+    table.extend(about_their_course());
     table.extend(about_conversations_in_routing());
     table.extend(about_agents());
     table.extend(about_agents_work());
@@ -126,12 +127,6 @@ fn about_conversations() -> Vec<Route> {
             get(on::items),
         ),
         Route::command(
-            "/v1/conversations/{id}/transfer",
-            "Move it to another inbox: to its queue, or straight to an agent.",
-            Shape::of::<TransferBody>(),
-            post(on::transfer),
-        ),
-        Route::command(
             "/v1/conversations/{id}/replies",
             "Say something.",
             Shape::of::<ReplyBody>(),
@@ -144,6 +139,19 @@ fn about_conversations() -> Vec<Route> {
             post(on::like),
         ),
         Route::undo("/v1/conversations/{id}/likes/{mid}", "Take it off.", delete(on::unlike)),
+    ]
+}
+
+/// What becomes of a conversation, beside what is said in it.
+fn about_their_course() -> Vec<Route> {
+    use conversations as on;
+    vec![
+        Route::command(
+            "/v1/conversations/{id}/transfer",
+            "Move it to another inbox: to its queue, or straight to an agent.",
+            Shape::of::<TransferBody>(),
+            post(on::transfer),
+        ),
         Route::command(
             "/v1/conversations/{id}/close",
             "Close.",
