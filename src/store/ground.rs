@@ -8,8 +8,8 @@ use super::memory::Folder;
 
 /// What a store's rows lie on.
 pub(super) enum Ground {
-    /// A directory of the machine.
-    Sled(Db),
+    /// A directory of the machine. Boxed: its handles are large.
+    Sled(Box<Db>),
     /// Memory that outlives the process in a simulation.
     Memory(Arc<Folder>),
 }

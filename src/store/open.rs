@@ -151,7 +151,7 @@ fn attempt(dir: &Path, settings: &StoreSettings) -> Result<(Ground, Option<Check
     let (dir, cache_bytes, trusted) = (dir.to_owned(), cache(settings), settings.trusted);
     let spawned = thread::Builder::new().name("store-open".to_owned()).spawn(move || {
         let found = sound(&dir).and_then(|()| Db::open(&dir, cache_bytes)).and_then(|db| {
-            let ground = Ground::Sled(db);
+            let ground = Ground::Sled(Box::new(db));
             let checkpoint = inspect(&ground, trusted)?;
             Ok((ground, checkpoint))
         });

@@ -70,7 +70,7 @@ impl Store {
     ///
     /// [`Error::Io`] when there is no temporary directory.
     pub fn temporary(settings: &StoreSettings) -> Result<Self, Error> {
-        let db = Ground::Sled(Db::temporary(open::cache(settings))?);
+        let db = Ground::Sled(Box::new(Db::temporary(open::cache(settings))?));
         Ok(Self::over(db, None, settings))
     }
 
