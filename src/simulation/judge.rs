@@ -348,7 +348,7 @@ fn brief(output: Option<&Output>) -> String {
         || "none".to_owned(),
         |output| {
             let id = output.headers.text(crate::broker::record::header::ID).unwrap_or("");
-            let value = output.value.as_deref().map(|value| xxhash_rust::xxh3::xxh3_64(value));
+            let value = output.value.as_deref().map(xxhash_rust::xxh3::xxh3_64);
             format!("{} {id} ({value:x?})", shown(&output.key))
         },
     )
