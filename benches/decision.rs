@@ -112,7 +112,7 @@ fn decisions(name: &str, events: &[Record]) {
 /// What one request costs while very many wait.
 fn routing() {
     let enqueue = |n: u32| RoutingAsk::Enqueue {
-        inbox_id: InboxId::parse(if n % 2 == 0 { "sales" } else { "support" }).unwrap(),
+        inbox_id: InboxId::parse(if n.is_multiple_of(2) { "sales" } else { "support" }).unwrap(),
         due_at: Some(Timestamp::from_ms(1_700_000_000_000 + u64::from(n))),
         waiting_since_at: Timestamp::from_ms(1_700_000_000_000),
         customer_name: "Maria Example".to_owned(),
