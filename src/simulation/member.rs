@@ -208,7 +208,8 @@ impl<S: Stage> Member for Worked<S> {
         }
         exchange.plan = plan;
         let went = self.worker.round(exchange);
-        let (crashed, quiet) = (exchange.crashed, exchange.was_idle && !exchange.has_committed);
+        let still = exchange.was_idle && !exchange.has_committed;
+        let (crashed, quiet) = (exchange.crashed, still && !self.worker.is_restoring());
         exchange.plan = Plan::Calm;
         match went {
             _ if crashed => Went::Crashed,
