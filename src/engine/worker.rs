@@ -626,6 +626,12 @@ impl<S: Stage> Worker<S> {
         self.told_to_stop() && self.in_flight == 0 && self.heard.is_empty()
     }
 
+    /// Lanes are on their way back.
+    #[must_use]
+    pub fn is_restoring(&self) -> bool {
+        self.restorer.as_ref().is_some_and(|restorer| !restorer.is_idle())
+    }
+
     /// What writes behind it, in a session.
     #[must_use]
     pub const fn writer(&self) -> Option<&StoreWriter> {

@@ -236,10 +236,11 @@ impl Universe {
         let (ends, root) = (self.ends(), self.fleet.borrow_mut().new_root(0));
         for _ in 0..2 {
             self.start_at(0, &root);
-            for _ in 0..12 {
+            for _ in 0..300 {
                 let waiting = self.fleet.borrow().waiting();
-                for at in waiting {
-                    self.round_of(at, Plan::Calm);
+                let rounds = waiting.into_iter().map(|at| self.round_of(at, Plan::Calm));
+                if rounds.fold(true, |quiet, one| quiet & one) {
+                    break;
                 }
             }
             self.look_at_members()?;

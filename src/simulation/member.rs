@@ -207,8 +207,12 @@ impl<S: Stage> Member for Worked<S> {
             return Went::Stopped;
         }
         exchange.plan = plan;
+        // Lanes that came back in this round are read in the next one.
+        let restored = self.worker.is_restoring();
         let went = self.worker.round(exchange);
-        let (crashed, quiet) = (exchange.crashed, exchange.was_idle && !exchange.has_committed);
+        let still = exchange.was_idle && !exchange.has_committed;
+        let (crashed, quiet) =
+            (exchange.crashed, still && !restored && !self.worker.is_restoring());
         exchange.plan = Plan::Calm;
         match went {
             _ if crashed => Went::Crashed,
