@@ -161,7 +161,10 @@ impl Room {
         let inner = worker.begin().unwrap();
         let session = Odd { inner, refuses: false, endless: false };
         let mut room = Self { broker, clock, worker, session };
-        room.round();
+        // The lane comes, is restored and taken.
+        for _ in 0..6 {
+            room.round();
+        }
         room
     }
 
