@@ -86,8 +86,8 @@ pub enum Effect {
     Note(Box<DeskCommand>),
     /// The conversation as it stands, for `conversations`; at most one, the last.
     Snapshot(Box<ConversationSnapshot>),
-    /// Instead of it: nothing stands there any more.
-    Forget,
+    /// Instead of it: nothing stands there any more, as of the fact of this number.
+    Forget(u64),
     /// What is noted of the customer, for `customers`; nothing any more: a tombstone.
     Details(CustomerId, Option<Box<CustomerDetails>>),
 }

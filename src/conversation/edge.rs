@@ -235,16 +235,18 @@ fn output(
             let about = event(note.command_id.as_str(), note.wish.name(), now);
             Output::event(Topic::DeskCommands, &note.thread.key(), &about, note)
         }
-        Effect::Forget => {
+        Effect::Forget(as_of_number) => {
             let about = event("forget", "conversation.snapshot", now);
-            let id = request_id(key, "forget", &now.as_ms().to_string());
+            let id = request_id(key, "forget", &as_of_number.to_string());
             let about = CloudEvent { id: &id, ..about };
             let gone = Output::event(Topic::Conversations, key, &about, &())?;
             Ok(Output { value: None, ..gone })
         }
         Effect::Details(customer_id, noted) => {
             let key = CustomerKey::Details(customer_id.clone()).text();
-            let id = request_id(&key, "details", &now.as_ms().to_string());
+            // Two in one moment are two, unless they say the same.
+            let said = serde_json::to_string(noted)?;
+            let id = request_id(&key, "details", &format!("{} {said}", now.as_ms()));
             let about = event(&id, "customer.details", now);
             let record = noted.as_deref().cloned().map(CustomerRecord::Details);
             let said = Output::event(Topic::Customers, &key, &about, &record)?;

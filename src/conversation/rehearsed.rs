@@ -101,7 +101,7 @@ impl Step {
             | Effect::Snapshot(_)
             | Effect::Note(_)
             | Effect::Details(..)
-            | Effect::Forget => None,
+            | Effect::Forget(_) => None,
         };
         self.effects.iter().filter_map(fact).collect()
     }
@@ -115,7 +115,7 @@ impl Step {
             | Effect::Snapshot(_)
             | Effect::Note(_)
             | Effect::Details(..)
-            | Effect::Forget => None,
+            | Effect::Forget(_) => None,
         };
         self.effects.iter().filter_map(ask).collect()
     }
@@ -137,7 +137,7 @@ impl Step {
             | Effect::Snapshot(_)
             | Effect::Note(_)
             | Effect::Details(..)
-            | Effect::Forget => None,
+            | Effect::Forget(_) => None,
         };
         self.effects.iter().filter_map(send).collect()
     }
@@ -153,7 +153,7 @@ impl Step {
             | Effect::Snapshot(_)
             | Effect::Note(_)
             | Effect::Details(..)
-            | Effect::Forget => None,
+            | Effect::Forget(_) => None,
         };
         self.effects.iter().find_map(result).expect("a result")
     }
@@ -167,7 +167,7 @@ impl Step {
             | Effect::Result(_)
             | Effect::Note(_)
             | Effect::Details(..)
-            | Effect::Forget => None,
+            | Effect::Forget(_) => None,
         };
         self.effects.iter().find_map(snapshot).expect("a snapshot")
     }

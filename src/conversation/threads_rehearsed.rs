@@ -61,7 +61,7 @@ impl Threads {
                 Effect::Send(send) => self.sends.push(send),
                 Effect::Result(result) => self.results.push(result),
                 Effect::Note(note) => self.notes.push_back(*note),
-                Effect::Snapshot(_) | Effect::Details(..) | Effect::Forget => (),
+                Effect::Snapshot(_) | Effect::Details(..) | Effect::Forget(_) => (),
             }
         }
     }

@@ -245,7 +245,7 @@ impl<'a> Turn<'a> {
             effects.push(details(&self.state, &customer_id, self.world));
         }
         if self.forgotten {
-            effects.push(Effect::Forget);
+            effects.push(Effect::Forget(self.state.facts));
         } else if told
             && let Some(snapshot) = snapshot(&self.state, customer_id, self.world, &mut ids)?
         {

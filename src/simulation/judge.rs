@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::broker::NextOffsets;
 use crate::broker::record::Output;
 use crate::domain::settings::SettingsTable;
-use crate::domain::time::{MINUTE_MS, Timestamp};
+use crate::domain::time::{MINUTE_MS, SECOND_MS, Timestamp};
 use crate::engine::context::{Committed, Context, Rows, StateError};
 use crate::engine::stage::{Exit, Row, Stage};
 use crate::store::{Copied, RowChange};
@@ -20,9 +20,11 @@ use super::tape::{Call, Step};
 /// A key's values by the offset at which each was written.
 type Written = BTreeMap<Vec<u8>, Vec<(u64, Option<Vec<u8>>)>>;
 
-/// A timer that lies so far before the inputs, for so many turns, starves. Clocks of processes may be behind by less.
+/// A timer that lies so far before the inputs, for so many turns and so long, starves. Clocks of processes may be behind by
+/// less, and a lane that was just taken holds its timers back for a shorter while, each time it is taken.
 const STARVES_MS: u64 = 5 * MINUTE_MS;
-const STARVES_TURNS: u32 = 4;
+const STARVES_TURNS: u32 = 12;
+const STARVES_FOR_MS: u64 = 10 * SECOND_MS;
 
 /// One stage's judge.
 pub(super) struct Judge<S: Stage> {
@@ -33,8 +35,8 @@ pub(super) struct Judge<S: Stage> {
     written: BTreeMap<u32, Written>,
     /// When rows' timers are due.
     due: BTreeMap<(u32, Vec<u8>), Timestamp>,
-    /// Turns in a row in which a lane's inputs had long passed a timer that did not fire.
-    starving: BTreeMap<u32, u32>,
+    /// Turns in a row in which a lane's inputs had long passed a timer that did not fire, and since when.
+    starving: BTreeMap<u32, (u32, Timestamp)>,
     /// What is wrong with a row, if anything is.
     look: fn(&S::Row) -> Option<String>,
 }
@@ -81,16 +83,21 @@ impl<S: Stage> Judge<S> {
         let mut expected = in_order(outputs);
         expected.extend(self.take_changes()?);
         compare(&expected, sent, self.changelog)?;
-        times.into_iter().try_for_each(|(lane, time)| self.look_for_starving(lane, time))
+        times.into_iter().try_for_each(|(lane, time)| self.look_for_starving(lane, time, true_now))
     }
 
     /// Under a lasting load timers fire as far as the inputs have come (I8, I13).
-    fn look_for_starving(&mut self, lane: u32, time: Timestamp) -> Result<(), String> {
+    fn look_for_starving(
+        &mut self,
+        lane: u32,
+        time: Timestamp,
+        true_now: Timestamp,
+    ) -> Result<(), String> {
         let mut due = self.due.iter().filter(|((of, _), _)| *of == lane);
         let waits = due.any(|(_, due)| *due < time.minus_ms(STARVES_MS));
-        let turns = self.starving.entry(lane).or_default();
-        *turns = if waits { *turns + 1 } else { 0 };
-        if *turns < STARVES_TURNS {
+        let (turns, since) = self.starving.entry(lane).or_insert((0, true_now));
+        (*turns, *since) = if waits { (*turns + 1, *since) } else { (0, true_now) };
+        if *turns < STARVES_TURNS || true_now.since_ms(*since) < STARVES_FOR_MS {
             return Ok(());
         }
         Err(format!("lane {lane}: a timer starves, while inputs have come to {time:?}"))

@@ -102,8 +102,8 @@ impl MemoryDisk {
     pub fn damage(&self, path: &Path) {
         let folder = held(&self.folders).get(path).map(Arc::clone);
         if let Some(folder) = folder
-            && let Some(mut checkpoint) = held(&folder.0).rows.last_entry()
-            && let Some(byte) = checkpoint.get_mut().first_mut()
+            && let Some(checkpoint) = held(&folder.0).rows.get_mut(&Key::Checkpoint.to_bytes())
+            && let Some(byte) = checkpoint.first_mut()
         {
             *byte ^= 1;
         }

@@ -44,17 +44,17 @@ fn outputs_and_offsets_become_true_together_and_a_restart_goes_on_after_them() {
 /// A reader that waits for an open transaction: opened once the transaction's first record is in the log.
 fn held_back(broker: &KafkaBroker) -> Reader {
     let watch = Stopwatch::start();
-    while watch.elapsed() < PATIENCE {
-        let mut reader = reader(broker, Topic::Timeline);
-        // Long enough to find the end, were there one.
-        let long = PollBounds { wait: Duration::from_millis(700), ..BOUNDS };
-        let batch = reader.poll(&long).unwrap();
-        assert!(batch.records.is_empty(), "seen before the commit");
-        if !batch.at_end {
-            return reader;
-        }
+    while broker.end_offset(Topic::Timeline, 0).unwrap() == 0 {
+        assert!(watch.elapsed() < PATIENCE, "nothing was written");
+        std::thread::yield_now();
     }
-    panic!("nothing was written")
+    let mut reader = reader(broker, Topic::Timeline);
+    // Long enough to find the end, were there one.
+    let long = PollBounds { wait: Duration::from_millis(700), ..BOUNDS };
+    let batch = reader.poll(&long).unwrap();
+    assert!(batch.records.is_empty(), "seen before the commit");
+    assert!(!batch.at_end, "the end is behind the open transaction");
+    reader
 }
 
 #[test]
