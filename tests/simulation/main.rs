@@ -18,7 +18,7 @@ const SEEDS: u64 = 10_000;
 const SEEDS_OF_A_MISTAKE: u64 = 1_000;
 
 /// Seeds that once found something, and what.
-const FOUND: [(u64, &str); 0] = [];
+const FOUND: [(u64, &str); 1] = [(3_905, "two erasures in one moment shared an id")];
 
 fn threads() -> usize {
     available_parallelism().map_or(1, std::num::NonZero::get)
