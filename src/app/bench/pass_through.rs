@@ -10,9 +10,9 @@
 //! lingering and isolation are the product's. It decides nothing, keeps nothing, and shares nothing with the product but
 //! the client library.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
 use rdkafka::ClientContext;
@@ -97,26 +97,35 @@ impl PassThrough {
     }
 }
 
-/// Reports of failures alone, as in the product; what is delivered is no longer in flight.
-#[derive(Default)]
-struct Failures(AtomicBool);
+/// Counts deliveries, and wakes who waits for the last one.
+struct Count {
+    done: AtomicU64,
+    wanted: AtomicU64,
+    failed: AtomicBool,
+    waiter: Thread,
+}
 
-impl ClientContext for Failures {}
+impl ClientContext for Count {}
 
-impl ProducerContext for Failures {
+impl ProducerContext for Count {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         if result.is_err() {
-            self.0.store(true, Ordering::SeqCst);
+            self.failed.store(true, Ordering::SeqCst);
+        }
+        let done = self.done.fetch_add(1, Ordering::SeqCst) + 1;
+        if done == self.wanted.load(Ordering::SeqCst) {
+            self.waiter.unpark();
         }
     }
 }
 
 /// One hop's clients and counters.
 struct Copier<'a> {
-    producer: ThreadedProducer<Failures>,
+    producer: ThreadedProducer<Count>,
     hop: &'a Hop,
+    sent: u64,
     /// Records of the first input so far.
     seen: f64,
     scratch: Vec<u8>,
@@ -130,14 +139,19 @@ fn run(
 ) -> Result<(), Error> {
     let mut config = cluster.writing();
     config.set("transactional.id", id).set("transaction.timeout.ms", "15000");
-    config.set("delivery.report.only.error", "true");
-    let producer: ThreadedProducer<Failures> =
-        config.create_with_context(Failures::default()).map_err(|error| failed(&error))?;
+    let count = Count {
+        done: AtomicU64::new(0),
+        wanted: AtomicU64::new(u64::MAX),
+        failed: AtomicBool::new(false),
+        waiter: std::thread::current(),
+    };
+    let producer: ThreadedProducer<Count> =
+        config.create_with_context(count).map_err(|error| failed(&error))?;
     producer.init_transactions(WITHIN).map_err(|error| failed(&error))?;
     let consumer: BaseConsumer = cluster.reading(id).create().map_err(|error| failed(&error))?;
     let inputs: Vec<&str> = hop.inputs.iter().map(String::as_str).collect();
     consumer.subscribe(&inputs).map_err(|error| failed(&error))?;
-    let mut copier = Copier { producer, hop, seen: 0.0, scratch: Vec::new() };
+    let mut copier = Copier { producer, hop, sent: 0, seen: 0.0, scratch: Vec::new() };
     let mut joined = false;
     while !stop.load(Ordering::Relaxed) {
         copier.turn(&consumer)?;
@@ -233,14 +247,17 @@ impl Copier<'_> {
             record = back;
             std::thread::park_timeout(Duration::from_millis(1));
         }
+        self.sent += 1;
         Ok(())
     }
 
     fn commit(&self, consumer: &BaseConsumer, offsets: &TopicPartitionList) -> Result<(), Error> {
-        while self.producer.in_flight_count() > 0 {
-            std::thread::park_timeout(Duration::from_micros(200));
+        let count = self.producer.context();
+        count.wanted.store(self.sent, Ordering::SeqCst);
+        while count.done.load(Ordering::SeqCst) < self.sent {
+            std::thread::park_timeout(Duration::from_millis(5));
         }
-        if self.producer.context().0.load(Ordering::SeqCst) {
+        if count.failed.load(Ordering::SeqCst) {
             return Err(Error::Failed("a copy was not delivered".to_owned()));
         }
         let group = consumer.group_metadata();

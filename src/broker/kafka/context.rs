@@ -4,8 +4,10 @@
 //! group's next step back until it comes (`docs/adr/0003-lanes.md`).
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::Thread;
+use std::time::Duration;
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -21,6 +23,7 @@ use tokio::sync::oneshot;
 use super::complaints;
 use super::error::{from_code, from_kafka};
 use crate::broker::Error;
+use crate::clock::Stopwatch;
 
 /// The lock's content, even if its last holder panicked: every value here is whole after each statement.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -191,14 +194,37 @@ impl ConsumerContext for Member {
     }
 }
 
-/// Delivery reports of a transactional producer: of failures alone, and the first of them is kept. What was delivered is no
-/// longer in flight, and that is all a turn wants to know; a report a record costs as much as half of writing it.
+/// Delivery reports of a transactional producer, counted: a turn may commit when all of them are in.
 #[derive(Debug, Default)]
 pub(super) struct Deliveries {
+    done: AtomicU64,
+    /// `done` at which the waiter wants to be woken; zero: nobody waits.
+    awaited: AtomicU64,
+    waiter: Mutex<Option<Thread>>,
     failed: Mutex<Option<RDKafkaErrorCode>>,
 }
 
 impl Deliveries {
+    /// How many records have their report.
+    pub(super) fn done(&self) -> u64 {
+        self.done.load(Ordering::SeqCst)
+    }
+
+    /// Waits until `count` records have their report. False when that took longer than `patience`.
+    pub(super) fn wait(&self, count: u64, patience: Duration) -> bool {
+        if self.done() >= count {
+            return true;
+        }
+        let watch = Stopwatch::start();
+        *lock(&self.waiter) = Some(std::thread::current());
+        self.awaited.store(count, Ordering::SeqCst);
+        while self.done() < count && watch.elapsed() < patience {
+            std::thread::park_timeout(patience.saturating_sub(watch.elapsed()));
+        }
+        self.awaited.store(0, Ordering::SeqCst);
+        self.done() >= count
+    }
+
     /// The first failure since the last call.
     pub(super) fn take_failure(&self) -> Option<RDKafkaErrorCode> {
         lock(&self.failed).take()
@@ -223,6 +249,14 @@ impl ProducerContext for Deliveries {
         if let Err((error, _)) = result {
             let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
             lock(&self.failed).get_or_insert(code);
+        }
+        let done = self.done.fetch_add(1, Ordering::SeqCst) + 1;
+        let awaited = self.awaited.load(Ordering::SeqCst);
+        if awaited != 0
+            && done >= awaited
+            && let Some(waiter) = &*lock(&self.waiter)
+        {
+            waiter.unpark();
         }
     }
 }

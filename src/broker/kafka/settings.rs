@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::broker::Error;
 
 /// Properties on which exactly-once or co-partitioning rests, with the reason a person is told.
-const LOCKED: [(&str, &str); 30] = [
+const LOCKED: [(&str, &str); 29] = [
     ("bootstrap.servers", "set `bootstrap`"),
     ("metadata.broker.list", "set `bootstrap`"),
     ("group.id", "the stage's name"),
@@ -38,7 +38,6 @@ const LOCKED: [(&str, &str); 30] = [
     ("message.send.max.retries", "bounded by time, not by number"),
     ("message.timeout.ms", "bounded by `transaction_timeout`"),
     ("delivery.timeout.ms", "bounded by `transaction_timeout`"),
-    ("delivery.report.only.error", "the edges wait for each record's report, turns for none"),
     ("partitioner", "keys meet their lane: murmur2, as in Java"),
     ("linger.ms", "a turn waits for it before each commit"),
     ("enabled_events", "rdkafka serves them"),
@@ -207,8 +206,7 @@ impl KafkaSettings {
         config
             .set("transactional.id", id)
             .set("transaction.timeout.ms", &timeout_ms)
-            .set("message.timeout.ms", &timeout_ms)
-            .set("delivery.report.only.error", "true");
+            .set("message.timeout.ms", &timeout_ms);
         config
     }
 

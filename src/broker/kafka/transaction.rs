@@ -25,8 +25,6 @@ use crate::clock::Stopwatch;
 const INIT_WITHIN: Duration = Duration::from_secs(20);
 /// Between two attempts of a call that may be repeated.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
-/// Between two looks at what is in flight: short beside the milliseconds a delivery takes.
-const LOOK_AGAIN: Duration = Duration::from_micros(200);
 
 pub(super) struct Transaction {
     producer: ThreadedProducer<Deliveries>,
@@ -34,6 +32,7 @@ pub(super) struct Transaction {
     open: bool,
     /// An abort failed: the next one would wait for as long, and fail as well.
     broken: bool,
+    sent: u64,
 }
 
 impl Transaction {
@@ -43,7 +42,7 @@ impl Transaction {
         let producer = ThreadedProducer::from_config_and_context(&config, Deliveries::default())
             .map_err(|error| from_kafka(&error))?;
         let timeout = settings.transaction_timeout;
-        let own = Self { producer, timeout, open: false, broken: false };
+        let own = Self { producer, timeout, open: false, broken: false, sent: 0 };
         own.persist(INIT_WITHIN, |left| own.producer.init_transactions(left))?;
         Ok(own)
     }
@@ -67,6 +66,7 @@ impl Transaction {
         let mut record = outgoing(name, output, ());
         loop {
             let Err((error, back)) = self.producer.send(record) else {
+                self.sent += 1;
                 return Ok(());
             };
             record = back;
@@ -82,26 +82,15 @@ impl Transaction {
 
     /// Waits until half of what is in flight is delivered.
     fn make_room(&self) -> Result<(), Error> {
-        if self.settle(self.producer.in_flight_count() / 2) {
+        let deliveries = self.producer.context();
+        let done = deliveries.done();
+        let wanted = done + (self.sent - done).div_ceil(2);
+        if deliveries.wait(wanted, self.timeout) {
             return Ok(());
         }
         Err(Error::Abortable(
             "the producer's queue did not drain within the transaction".to_owned(),
         ))
-    }
-
-    /// Waits until no more than `left` records are in flight. False when that took longer than a transaction may.
-    ///
-    /// A record is in flight until its report was taken in, if it failed: whoever finds none knows of every failure.
-    fn settle(&self, left: i32) -> bool {
-        let watch = Stopwatch::start();
-        while self.producer.in_flight_count() > left {
-            if watch.elapsed() >= self.timeout {
-                return false;
-            }
-            std::thread::park_timeout(LOOK_AGAIN);
-        }
-        true
     }
 
     /// Commits what was sent together with `offsets`. Nothing sent and no offsets: nothing happens.
@@ -135,13 +124,17 @@ impl Transaction {
         }
     }
 
-    /// Waits until every record is delivered.
+    /// Waits for every delivery report, by count.
     fn drain(&self) -> Result<(), Error> {
-        let drained = self.settle(0);
-        if let Some(code) = self.producer.context().take_failure() {
+        let deliveries = self.producer.context();
+        let drained = deliveries.wait(self.sent, self.timeout);
+        if let Some(code) = deliveries.take_failure() {
             // Whatever the code means elsewhere: a record that was not delivered spoils its transaction. Only a
             // client that is broken altogether cannot abort.
-            let broken = matches!(code, Code::Fatal | Code::Fenced | Code::ProducerFenced);
+            let broken = matches!(
+                code,
+                Code::Fatal | Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch
+            );
             let text = format!("a record was not delivered: {code}");
             return Err(if broken { Error::Fatal(text) } else { Error::Abortable(text) });
         }
@@ -167,7 +160,8 @@ impl Transaction {
             Ok(()) => (),
         }
         // What was in flight is purged: its reports come as failures of a transaction that is over.
-        if !self.settle(0) {
+        let settled = self.producer.context().wait(self.sent, self.timeout);
+        if !settled {
             return Err(Error::Fatal("aborted records were not reported back".to_owned()));
         }
         let _: Option<Code> = self.producer.context().take_failure();
