@@ -25,6 +25,8 @@ use crate::clock::Stopwatch;
 const INIT_WITHIN: Duration = Duration::from_secs(20);
 /// Between two attempts of a call that may be repeated.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
+/// Between two looks at the client's books.
+const LOOK_AGAIN: Duration = Duration::from_micros(100);
 
 pub(super) struct Transaction {
     producer: ThreadedProducer<Deliveries>,
@@ -127,7 +129,7 @@ impl Transaction {
     /// Waits for every delivery report, by count.
     fn drain(&self) -> Result<(), Error> {
         let deliveries = self.producer.context();
-        let drained = deliveries.wait(self.sent, self.timeout);
+        let drained = deliveries.wait(self.sent, self.timeout) && self.leaves_books();
         if let Some(code) = deliveries.take_failure() {
             // Whatever the code means elsewhere: a record that was not delivered spoils its transaction. Only a
             // client that is broken altogether cannot abort.
@@ -142,6 +144,19 @@ impl Transaction {
             return Ok(());
         }
         Err(Error::Abortable("deliveries did not end within the transaction's time".to_owned()))
+    }
+
+    /// Waits until the client's books are empty too. A report is counted a moment before its record leaves them, and a commit
+    /// that finds one there sleeps for 100 ms.
+    fn leaves_books(&self) -> bool {
+        let watch = Stopwatch::start();
+        while self.producer.in_flight_count() > 0 {
+            if watch.elapsed() >= self.timeout {
+                return false;
+            }
+            std::thread::park_timeout(LOOK_AGAIN);
+        }
+        true
     }
 
     /// Takes everything sent since the last commit back.
