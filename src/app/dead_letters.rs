@@ -66,15 +66,16 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<ExitCode, Error> {
 fn put_back(record: &Record) -> Option<Output> {
     let source = record.headers.text(header::SOURCE_TOPIC)?;
     let topic = Topic::ALL.into_iter().find(|topic| topic.name() == source)?;
-    let key = record.headers.0.iter().find(|(name, _)| name == header::SOURCE_KEY)?.1.clone();
+    let key = record.headers.get(header::SOURCE_KEY)?.to_vec();
     let said_at = record.headers.text(header::SOURCE_TIME)?.parse().ok()?;
-    let own = record.headers.0.iter().filter(|(name, _)| !name.starts_with(header::OURS));
+    let mut headers = Headers::default();
+    headers.extend_with(&record.headers, |name| !name.starts_with(header::OURS));
     Some(Output {
         topic,
         partition: None,
         key,
         value: record.value.clone(),
-        headers: Headers(own.cloned().collect()),
+        headers,
         timestamp: Timestamp::from_ms(said_at),
     })
 }

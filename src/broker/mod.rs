@@ -10,6 +10,7 @@ pub mod kafka;
 pub mod embedded;
 pub mod partitioner;
 pub mod record;
+mod headers;
 pub mod trace;
 pub mod error;
 pub mod types;

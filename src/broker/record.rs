@@ -3,10 +3,9 @@
 //! CloudEvents 1.0 in binary mode: the value is the data, `ce_*` headers say what it is. Every public record is made by
 //! [`Output::event`], so that none can forget its headers.
 
-use std::borrow::Cow;
-
 use serde::Serialize;
 
+pub use crate::broker::headers::Headers;
 use crate::domain::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
 use crate::topics::Topic;
 
@@ -27,7 +26,7 @@ pub mod header {
     /// W3C trace context.
     pub const TRACE_PARENT: &str = "traceparent";
     /// What public records carry, in the order in which they are written.
-    pub(super) const COMMON: [&str; 7] =
+    pub(in crate::broker) const COMMON: [&str; 7] =
         [SPEC_VERSION, ID, TYPE, SOURCE, TIME, CONTENT_TYPE, TRACE_PARENT];
     /// In front of every header that dmstream adds to a dead letter.
     pub const OURS: &str = "dmstream_";
@@ -49,30 +48,6 @@ pub mod header {
 
 /// Room for a value before it is known how long it becomes: most of ours fit.
 const VALUE_BYTES: usize = 768;
-
-/// A header's name, copied only where it is none that public records carry.
-pub(super) fn header_name(name: &str) -> Cow<'static, str> {
-    let known = header::COMMON.into_iter().find(|known| *known == name);
-    known.map_or_else(|| Cow::Owned(name.to_owned()), Cow::Borrowed)
-}
-
-/// Headers in order; names repeat at the writer's will, the first wins.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Headers(pub Vec<(Cow<'static, str>, Vec<u8>)>);
-
-impl Headers {
-    /// The first value under `name`, when it is text.
-    #[must_use]
-    pub fn text(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(key, _)| key == name);
-        found.and_then(|(_, value)| std::str::from_utf8(value).ok())
-    }
-
-    /// Adds `value` under `name`.
-    pub fn push(&mut self, name: &'static str, value: &str) {
-        self.0.push((Cow::Borrowed(name), value.as_bytes().to_vec()));
-    }
-}
 
 /// A record read from a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,10 +87,11 @@ impl Record {
         headers.push(header::SOURCE_PARTITION, &self.partition.to_string());
         headers.push(header::SOURCE_OFFSET, &self.offset.to_string());
         headers.push(header::SOURCE_TIME, &self.timestamp.as_ms().to_string());
-        headers.0.extend(self.key.clone().map(|key| (Cow::Borrowed(header::SOURCE_KEY), key)));
+        if let Some(key) = &self.key {
+            headers.push_read(header::SOURCE_KEY, key);
+        }
         // A letter that was put back and failed again says where it failed last.
-        let own = self.headers.0.iter().filter(|(name, _)| !name.starts_with(header::OURS));
-        headers.0.extend(own.cloned());
+        headers.extend_with(&self.headers, |name| !name.starts_with(header::OURS));
         Output {
             topic: Topic::DeadLetters,
             partition: None,
@@ -179,7 +155,7 @@ impl Output {
     /// The same of a `value` that is written already.
     #[must_use]
     pub fn written(topic: Topic, key: &str, event: &CloudEvent<'_>, value: Vec<u8>) -> Self {
-        let mut headers = Headers(Vec::with_capacity(7));
+        let mut headers = Headers::roomy();
         headers.push(header::SPEC_VERSION, "1.0");
         headers.push(header::ID, event.id);
         headers.push(header::TYPE, event.kind);
@@ -196,9 +172,7 @@ impl Output {
     /// How much room it takes, for bounds.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let headers: usize =
-            self.headers.0.iter().map(|(key, value)| key.len() + value.len()).sum();
-        self.key.len() + self.value.as_ref().map_or(0, Vec::len) + headers
+        self.key.len() + self.value.as_ref().map_or(0, Vec::len) + self.headers.bytes()
     }
 }
 
@@ -211,31 +185,27 @@ pub fn rfc3339(at: Timestamp) -> String {
     let at_ms = if at.as_ms() > LAST_MS { 0 } else { at.as_ms() };
     let (year, month, day) = civil(at_ms / DAY_MS);
     let in_day = at_ms % DAY_MS;
-    let digits = [
-        year / 1_000,
-        year / 100,
-        year / 10,
-        year,
-        month / 10,
-        month,
-        day / 10,
-        day,
-        in_day / HOUR_MS / 10,
-        in_day / HOUR_MS,
-        in_day / MINUTE_MS % 60 / 10,
-        in_day / MINUTE_MS % 60,
-        in_day / SECOND_MS % 60 / 10,
-        in_day / SECOND_MS % 60,
-        in_day % SECOND_MS / 100,
-        in_day % SECOND_MS / 10,
-        in_day % SECOND_MS,
-    ];
-    let mut digits = digits.into_iter().map(|digit| {
-        let digit = u8::try_from(digit % 10).unwrap_or(0);
-        char::from(b'0' + digit)
-    });
-    let pattern = "0000-00-00T00:00:00.000Z".chars();
-    pattern.map(|place| if place == '0' { digits.next().unwrap_or('0') } else { place }).collect()
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    for (place, value, digits) in [
+        (0, year, 4),
+        (5, month, 2),
+        (8, day, 2),
+        (11, in_day / HOUR_MS, 2),
+        (14, in_day / MINUTE_MS % 60, 2),
+        (17, in_day / SECOND_MS % 60, 2),
+        (20, in_day % SECOND_MS, 3),
+    ] {
+        write_digits(text.get_mut(place..place + digits).unwrap_or_default(), value);
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// The last digits of `value`, as many as there is room for.
+fn write_digits(room: &mut [u8], mut value: u64) {
+    for digit in room.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(value % 10).unwrap_or(0);
+        value /= 10;
+    }
 }
 
 /// Year, month and day of a day since the epoch.

@@ -168,7 +168,7 @@ fn to_record(ingress: &Ingress, request: &HeaderMap, body: Vec<u8>) -> Output {
     let content_type = text(request, http::CONTENT_TYPE.as_str())
         .filter(|given| given.len() <= CONTENT_TYPE_BYTES_MAX)
         .unwrap_or("application/octet-stream");
-    let mut headers = Headers(Vec::with_capacity(7));
+    let mut headers = Headers::roomy();
     headers.push(header::SPEC_VERSION, "1.0");
     headers.push(header::ID, &format!("wh-{digest}"));
     headers.push(header::TYPE, "webhook.received");

@@ -36,7 +36,7 @@ fn a_header_whose_name_is_no_text_ends_nothing_and_its_neighbours_are_read() {
         }
     }
     assert_eq!(read.iter().map(text).collect::<Vec<_>>(), ["before", "poison", "after"]);
-    assert_eq!(read[1].headers.0, [], "none of its headers is believed");
+    assert!(read[1].headers.is_empty(), "none of its headers is believed");
     session.commit(&BTreeMap::from([((Topic::EventsNormalized, 0), 3)])).unwrap();
     session.close().unwrap();
 }

@@ -7,7 +7,7 @@
 //! `len` counts what follows the check; a missing key or value has the length `u32::MAX`. The layout is persisted:
 //! a change of it is a new number in `manifest`.
 
-use crate::broker::record::{Headers, Output, Record, header_name};
+use crate::broker::record::{Headers, Output, Record};
 use crate::domain::time::Timestamp;
 use crate::topics::Topic;
 
@@ -56,8 +56,8 @@ fn put(
             None => put_u32(&mut body, MISSING),
         }
     }
-    put_len(&mut body, headers.0.len());
-    for (name, value) in &headers.0 {
+    put_len(&mut body, headers.len());
+    for (name, value) in headers.iter() {
         put_bytes(&mut body, name.as_bytes());
         put_bytes(&mut body, value);
     }
@@ -92,8 +92,8 @@ fn parse(mut wire: Wire<'_>, topic: Topic, partition: u32) -> Option<Record> {
     let (key, value) = (optional(&mut wire)?, optional(&mut wire)?);
     let mut headers = Headers::default();
     for _ in 0..wire.u32()? {
-        let name = header_name(wire.text()?);
-        headers.0.push((name, wire.bytes()?.to_vec()));
+        let name = wire.text()?;
+        headers.push_read(name, wire.bytes()?);
     }
     Some(Record { topic, partition, offset, timestamp, key, value, headers })
 }
@@ -122,16 +122,20 @@ pub(super) fn skip(bytes: &[u8]) -> Next<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
     use proptest::prelude::*;
 
     use super::*;
 
     fn record() -> impl Strategy<Value = Record> {
         let bytes = || proptest::collection::vec(any::<u8>(), 0..40);
-        let name = "[a-z_]{0,9}".prop_map(Cow::Owned);
-        let headers = proptest::collection::vec((name, bytes()), 0..4);
+        let headers = proptest::collection::vec(("[a-z_]{0,9}", bytes()), 0..4);
+        let headers = headers.prop_map(|all| {
+            let mut headers = Headers::default();
+            for (name, value) in &all {
+                headers.push_read(name, value);
+            }
+            headers
+        });
         let parts = (proptest::option::of(bytes()), proptest::option::of(bytes()), headers);
         (any::<u64>(), any::<u64>(), parts).prop_map(|(offset, at, (key, value, headers))| Record {
             topic: Topic::Timeline,
@@ -140,7 +144,7 @@ mod tests {
             timestamp: Timestamp::from_ms(at),
             key,
             value,
-            headers: Headers(headers),
+            headers,
         })
     }
 

@@ -8,7 +8,7 @@ use rdkafka::message::{
 use rdkafka::producer::BaseRecord;
 use rdkafka::util::IntoOpaque;
 
-use crate::broker::record::{Headers, Output, Record, header_name};
+use crate::broker::record::{Headers, Output, Record};
 use crate::domain::time::Timestamp;
 use crate::topics::Topic;
 
@@ -38,10 +38,11 @@ pub(super) fn record(
 /// record must not end the worker.
 fn headers(found: &BorrowedHeaders) -> Headers {
     let read = catch_unwind(AssertUnwindSafe(|| {
-        let one = |header: Header<'_, &[u8]>| {
-            (header_name(header.key), header.value.unwrap_or_default().to_vec())
-        };
-        Headers(found.iter().map(one).collect())
+        let mut headers = Headers::roomy();
+        for header in found.iter() {
+            headers.push_read(header.key, header.value.unwrap_or_default());
+        }
+        headers
     }));
     read.unwrap_or_default()
 }
@@ -56,10 +57,10 @@ pub(super) fn outgoing<'a, D: IntoOpaque>(
     record.payload = output.value.as_deref();
     record.partition = output.partition.and_then(|partition| i32::try_from(partition).ok());
     record.timestamp = i64::try_from(output.timestamp.as_ms()).ok();
-    if !output.headers.0.is_empty() {
-        let mut headers = OwnedHeaders::new_with_capacity(output.headers.0.len());
-        for (key, value) in &output.headers.0 {
-            headers = headers.insert(Header { key: key.as_ref(), value: Some(value) });
+    if !output.headers.is_empty() {
+        let mut headers = OwnedHeaders::new_with_capacity(output.headers.len());
+        for (key, value) in output.headers.iter() {
+            headers = headers.insert(Header { key, value: Some(value) });
         }
         record.headers = Some(headers);
     }
