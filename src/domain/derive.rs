@@ -7,17 +7,37 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::domain::id::{ContactId, ConversationId, CustomerId, EventId, IdError, ItemId, SendId};
 use crate::domain::thread::Thread;
 
+/// What is digested without an allocation, in bytes: nearly all of it.
+const SHORT: usize = 256;
+
 /// 128 bits that stand for `parts`; equal parts, equal digest, on every build and machine.
 ///
 /// Parts are length-prefixed, so that `["ab", "c"]` and `["a", "bc"]` differ.
 #[must_use]
 pub fn digest(parts: &[&str]) -> u128 {
-    let mut bytes = Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum());
+    let len: usize = parts.iter().map(|part| part.len() + 8).sum();
+    let mut short = [0; SHORT];
+    let mut long = Vec::new();
+    let bytes = match short.get_mut(..len) {
+        Some(short) => short,
+        None => {
+            long.resize(len, 0);
+            &mut long
+        }
+    };
+    let mut rest = &mut *bytes;
     for part in parts {
-        bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
-        bytes.extend_from_slice(part.as_bytes());
+        rest = write(rest, &(part.len() as u64).to_le_bytes());
+        rest = write(rest, part.as_bytes());
     }
-    xxh3_128(&bytes)
+    xxh3_128(bytes)
+}
+
+/// Writes `bytes` in front; what room is left.
+fn write<'a>(room: &'a mut [u8], bytes: &[u8]) -> &'a mut [u8] {
+    let (front, rest) = room.split_at_mut(bytes.len().min(room.len()));
+    front.copy_from_slice(bytes.get(..front.len()).unwrap_or_default());
+    rest
 }
 
 /// The customer a thread belongs to until somebody merges it. Source: desk rule R-8.
@@ -26,7 +46,7 @@ pub fn digest(parts: &[&str]) -> u128 {
 ///
 /// None in practice: the text is always within the bound.
 pub fn customer_id(thread: &Thread) -> Result<CustomerId, IdError> {
-    CustomerId::parse(&named("cu-", thread_digest(thread)))
+    CustomerId::parse(named("cu-", thread_digest(thread)).as_str())
 }
 
 /// The thread's `number`th conversation, counted from one.
@@ -35,7 +55,7 @@ pub fn customer_id(thread: &Thread) -> Result<CustomerId, IdError> {
 ///
 /// None in practice: the text is always within the bound.
 pub fn conversation_id(thread: &Thread, number: u32) -> Result<ConversationId, IdError> {
-    ConversationId::parse(&numbered("cv-", thread, number))
+    ConversationId::parse(numbered("cv-", thread, number).as_str())
 }
 
 /// The thread's `number`th contact, counted from one over all its conversations.
@@ -44,7 +64,7 @@ pub fn conversation_id(thread: &Thread, number: u32) -> Result<ConversationId, I
 ///
 /// None in practice: the text is always within the bound.
 pub fn contact_id(thread: &Thread, number: u32) -> Result<ContactId, IdError> {
-    ContactId::parse(&numbered("ct-", thread, number))
+    ContactId::parse(numbered("ct-", thread, number).as_str())
 }
 
 /// The item that `parts` (a thread's key and a mid, a client message id, …) name.
@@ -53,7 +73,7 @@ pub fn contact_id(thread: &Thread, number: u32) -> Result<ContactId, IdError> {
 ///
 /// None in practice: the text is always within the bound.
 pub fn item_id(parts: &[&str]) -> Result<ItemId, IdError> {
-    ItemId::parse(&named("it-", digest(parts)))
+    ItemId::parse(named("it-", digest(parts)).as_str())
 }
 
 /// Part `part` of an item, counted from zero. Source: desk rule R-141.
@@ -71,25 +91,45 @@ pub fn send_id(item: &ItemId, part: usize) -> Result<SendId, IdError> {
 ///
 /// None in practice: the text is always within the bound.
 pub fn event_id(parts: &[&str]) -> Result<EventId, IdError> {
-    EventId::parse(&named("ev-", digest(parts)))
+    EventId::parse(named("ev-", digest(parts)).as_str())
+}
+
+/// An id's text on its way into the id: never longer than this, and without an allocation of its own.
+struct Text {
+    bytes: [u8; 64],
+    len: usize,
+}
+
+impl Text {
+    fn push(&mut self, text: &str) {
+        let room = self.bytes.get_mut(self.len..).unwrap_or_default();
+        self.len += room.len() - write(room, text.as_bytes()).len();
+    }
+
+    fn as_str(&self) -> &str {
+        let written = self.bytes.get(..self.len).unwrap_or_default();
+        std::str::from_utf8(written).unwrap_or_default()
+    }
 }
 
 /// `prefix` and 32 digits of hex. By hand: formatting a `u128` takes several times as long, and every record has a few.
-fn named(prefix: &str, digest: u128) -> String {
-    let mut text = String::with_capacity(48);
-    text.push_str(prefix);
-    for byte in digest.to_be_bytes() {
-        for nibble in [byte >> 4, byte & 15] {
-            text.push(char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }));
-        }
+fn named(prefix: &str, digest: u128) -> Text {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut hex = [0; 32];
+    for (digit, place) in hex.iter_mut().rev().zip((0..128).step_by(4)) {
+        let nibble = usize::try_from((digest >> place) & 15).unwrap_or(0);
+        *digit = DIGITS.get(nibble).copied().unwrap_or(b'0');
     }
+    let mut text = Text { bytes: [0; 64], len: 0 };
+    text.push(prefix);
+    text.push(std::str::from_utf8(&hex).unwrap_or_default());
     text
 }
 
-fn numbered(prefix: &str, thread: &Thread, number: u32) -> String {
+fn numbered(prefix: &str, thread: &Thread, number: u32) -> Text {
     let mut text = named(prefix, thread_digest(thread));
-    text.push('-');
-    text.push_str(&number.to_string());
+    text.push("-");
+    text.push(&number.to_string());
     text
 }
 
@@ -116,9 +156,18 @@ mod tests {
     }
 
     #[test]
+    fn long_parts_are_digested_like_short_ones() {
+        for len in [0, 1, 240, 241, 247, 248, 249, 5_000] {
+            let part = "ä".repeat(len);
+            let bytes = [&(part.len() as u64).to_le_bytes()[..], part.as_bytes()].concat();
+            assert_eq!(digest(&[&part]), xxh3_128(&bytes), "{len}");
+        }
+    }
+
+    #[test]
     fn digests_are_written_as_the_formatter_writes_them() {
         for digest in [0, 1, 0xf0, u128::MAX, u128::MAX / 3, digest(&["x"])] {
-            assert_eq!(named("ev-", digest), format!("ev-{digest:032x}"));
+            assert_eq!(named("ev-", digest).as_str(), format!("ev-{digest:032x}"));
         }
     }
 }
