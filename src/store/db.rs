@@ -7,15 +7,18 @@
 //! - a handle is `Send` but not `Sync`: reader and writer have one each, behind a lock of their own;
 //! - an iterator whose end lies before the last row reads on to the end of the tree: ranges here are
 //!   open, and [`Db::walk`] stops by itself;
-//! - batches leave emptied leaves behind for ever: rows are removed one by one, which merges them.
+//! - batches leave emptied leaves behind for ever: rows are removed one by one, which merges them;
+//! - a leaf that was written never leaves memory again, whatever the cache's size: after a bounded number of them the database
+//!   is closed and opened anew ([`Db::renew_if_worn`]).
 
 use std::any::Any;
 use std::io;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use super::error::Error;
@@ -32,6 +35,10 @@ pub(super) struct Db {
     reader: Handle,
     writer: Handle,
     broken: AtomicBool,
+    /// Where it is and how much of it the cache holds; none of a temporary one, which cannot be opened twice.
+    place: Option<(PathBuf, usize)>,
+    /// Leaves written since it was opened: as many at most stay in memory.
+    worn: AtomicU64,
 }
 
 /// One row to store.
@@ -43,7 +50,9 @@ pub(super) struct Put {
 impl Db {
     /// Opens or creates the database in `dir`. May panic, may hang: call it in a thread of its own.
     pub(super) fn open(dir: &Path, cache_bytes: usize) -> Result<Self, Error> {
-        Self::with(&sled::Config::new().path(dir), cache_bytes)
+        let mut db = Self::with(&sled::Config::new().path(dir), cache_bytes)?;
+        db.place = Some((dir.to_owned(), cache_bytes));
+        Ok(db)
     }
 
     /// A database in a new temporary directory that goes away with it.
@@ -54,20 +63,47 @@ impl Db {
     }
 
     fn with(config: &sled::Config, cache_bytes: usize) -> Result<Self, Error> {
-        let never_ms = usize::try_from(NEVER.as_millis()).unwrap_or(usize::MAX);
-        let config = config
-            .clone()
-            .cache_capacity_bytes(cache_bytes)
-            .zstd_compression_level(COMPRESSION_LEVEL)
-            .flush_every_ms(Some(never_ms));
-        let opened = panic::catch_unwind(|| config.open::<FANOUT>())
-            .map_err(|cause| Error::Panicked { doing: "opening", message: words(cause) })?
-            .map_err(|source| Error::Io { doing: "opening", source })?;
+        let opened = handle(config, cache_bytes)?;
         Ok(Self {
             reader: Mutex::new(Some(opened.clone())),
             writer: Mutex::new(Some(opened)),
             broken: AtomicBool::new(false),
+            place: None,
+            worn: AtomicU64::new(0),
         })
+    }
+
+    /// Closes it and opens it anew once more than `leaves_max` leaves were written; readers wait meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`Db::open`], and that it took longer than `limit`: it is lost then.
+    pub(super) fn renew_if_worn(&self, leaves_max: u64, limit: Duration) -> Result<(), Error> {
+        let Some((dir, cache_bytes)) = self.place.clone() else { return Ok(()) };
+        if self.worn.load(Ordering::Relaxed) <= leaves_max || self.broken.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = (reader.take(), writer.take());
+        let (answer, answered) = mpsc::sync_channel(1);
+        let spawned = thread::Builder::new().name("store-open".to_owned()).spawn(move || {
+            drop(old);
+            // Nobody listens any more where it came too late.
+            drop(answer.send(handle(&sled::Config::new().path(&dir), cache_bytes)));
+        });
+        spawned.map_err(|source| Error::Io { doing: "starting a thread", source })?;
+        let opened = match answered.recv_timeout(limit) {
+            Ok(opened) => opened?,
+            Err(mpsc::RecvTimeoutError::Timeout) => return Err(Error::OpenTooSlow { limit }),
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                let message = "its thread died".to_owned();
+                return Err(Error::Panicked { doing: "opening anew", message });
+            }
+        };
+        (*reader, *writer) = (Some(opened.clone()), Some(opened));
+        self.worn.store(0, Ordering::Relaxed);
+        Ok(())
     }
 
     /// The value of one row, as the reader sees it.
@@ -75,10 +111,14 @@ impl Db {
         self.guarded(&self.reader, "reading", |db| Ok(db.get(key)?.map(|value| value.to_vec())))
     }
 
-    /// The values of many rows in order, through the writer's handle.
-    pub(super) fn get_all(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, Error> {
+    /// What `look` sees in the values of many rows, in order, through the writer's handle.
+    pub(super) fn look_at<T>(
+        &self,
+        keys: &[Vec<u8>],
+        look: impl Fn(&[u8]) -> T,
+    ) -> Result<Vec<Option<T>>, Error> {
         self.guarded(&self.writer, "reading before a write", |db| {
-            keys.iter().map(|key| Ok(db.get(key)?.map(|value| value.to_vec()))).collect()
+            keys.iter().map(|key| Ok(db.get(key)?.map(|value| look(&value)))).collect()
         })
     }
 
@@ -122,7 +162,9 @@ impl Db {
 
     /// Makes everything written so far durable.
     pub(super) fn flush(&self) -> Result<(), Error> {
-        self.guarded(&self.writer, "flushing", |db| db.flush().map(|_stats| ()))
+        let stats = self.guarded(&self.writer, "flushing", |db| db.flush())?;
+        self.worn.fetch_add(stats.objects_flushed, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Bytes on disk.
@@ -150,6 +192,19 @@ impl Db {
         }
         outcome
     }
+}
+
+/// Opens what `config` names, with our settings.
+fn handle(config: &sled::Config, cache_bytes: usize) -> Result<sled::Db<FANOUT>, Error> {
+    let never_ms = usize::try_from(NEVER.as_millis()).unwrap_or(usize::MAX);
+    let config = config
+        .clone()
+        .cache_capacity_bytes(cache_bytes)
+        .zstd_compression_level(COMPRESSION_LEVEL)
+        .flush_every_ms(Some(never_ms));
+    panic::catch_unwind(|| config.open::<FANOUT>())
+        .map_err(|cause| Error::Panicked { doing: "opening", message: words(cause) })?
+        .map_err(|source| Error::Io { doing: "opening", source })
 }
 
 impl Drop for Db {

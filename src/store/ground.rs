@@ -1,6 +1,7 @@
 //! What a store's rows lie on: sled, or memory for a simulation. Everything above it is the same code.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::db::{Db, Put};
 use super::error::Error;
@@ -23,11 +24,17 @@ impl Ground {
         }
     }
 
-    /// The values of many rows in order, as the writer sees them.
-    pub(super) fn get_all(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, Error> {
+    /// What `look` sees in the values of many rows, in order, as the writer sees them.
+    pub(super) fn look_at<T>(
+        &self,
+        keys: &[Vec<u8>],
+        look: impl Fn(&[u8]) -> T,
+    ) -> Result<Vec<Option<T>>, Error> {
         match self {
-            Self::Sled(db) => db.get_all(keys),
-            Self::Memory(folder) => Ok(keys.iter().map(|key| folder.get(key)).collect()),
+            Self::Sled(db) => db.look_at(keys, look),
+            Self::Memory(folder) => {
+                Ok(keys.iter().map(|key| folder.get(key).map(|value| look(&value))).collect())
+            }
         }
     }
 
@@ -66,6 +73,14 @@ impl Ground {
     pub(super) fn flush(&self) -> Result<(), Error> {
         match self {
             Self::Sled(db) => db.flush(),
+            Self::Memory(_) => Ok(()),
+        }
+    }
+
+    /// Gives memory back that sled would keep for ever, once `leaves_max` leaves were written.
+    pub(super) fn renew_if_worn(&self, leaves_max: u64, limit: Duration) -> Result<(), Error> {
+        match self {
+            Self::Sled(db) => db.renew_if_worn(leaves_max, limit),
             Self::Memory(_) => Ok(()),
         }
     }

@@ -32,6 +32,8 @@ pub struct StoreSettings {
     pub batch_rows: usize,
     /// Rows written between two flushes, which bounds what is dirty in memory.
     pub flush_rows: usize,
+    /// Leaves written before the store is opened anew, which gives their memory back: a leaf is about 16 KB.
+    pub leaves_max: u64,
     /// How long opening may take before the directory is set aside.
     pub open_timeout: Duration,
     /// Which checkpoint is believed.
@@ -78,6 +80,7 @@ impl Default for StoreSettings {
             cache_bytes: 32 << 20,
             batch_rows: 1000,
             flush_rows: 20_000,
+            leaves_max: 2_000,
             open_timeout: Duration::from_secs(60),
             trusted: Trusted::ALL,
         }

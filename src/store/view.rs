@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::checkpoint::Checkpoint;
 use super::db::{Db, Put};
@@ -20,6 +21,8 @@ pub struct Store {
     dir: Option<PathBuf>,
     batch_rows: usize,
     flush_rows: usize,
+    leaves_max: u64,
+    open_timeout: Duration,
 }
 
 /// One committed change of one key; `None` is a deletion.
@@ -80,6 +83,8 @@ impl Store {
             dir: dir.map(Path::to_owned),
             batch_rows: settings.batch_rows.clamp(1, 1000),
             flush_rows: settings.flush_rows.max(1),
+            leaves_max: settings.leaves_max,
+            open_timeout: settings.open_timeout,
         }
     }
 
@@ -216,20 +221,19 @@ impl Store {
         self.db.flush()?;
         let doing = "noting what is durable";
         let noted = self.dir.as_deref().map_or(Ok(()), witness::note);
-        noted.map_err(|source| Error::Io { doing, source })
+        noted.map_err(|source| Error::Io { doing, source })?;
+        self.db.renew_if_worn(self.leaves_max, self.open_timeout)
     }
 
     /// Derives timer rows: what each change adds, and what it takes away from the row before it.
     fn plan(&self, part: &[Change<'_>]) -> Result<Plan, Error> {
         let keys: Vec<Vec<u8>> =
             part.iter().map(|change| Key::State(change.key).to_bytes()).collect();
-        let before = self.db.get_all(&keys)?;
+        let before = self.db.look_at(&keys, |row| value::decode(row).map(|(due, _value)| due))?;
         let (mut states, mut timers, mut removed) = (Vec::new(), Vec::new(), Vec::new());
         for ((change, state_key), before) in part.iter().zip(keys).zip(before) {
-            let due_before = match &before {
-                Some(row) => value::decode(row)?.0,
-                None => None,
-            };
+            let was_there = before.is_some();
+            let due_before = before.transpose()?.flatten();
             let due_at_ms = change.value.and(change.due_at_ms);
             let timer = |due_ms| Key::Timer { due_ms, key: change.key }.to_bytes();
             if due_before != due_at_ms {
@@ -241,7 +245,7 @@ impl Store {
                 Some(value) => {
                     states.push(Put { key: state_key, value: value::encode(due_at_ms, value) });
                 }
-                None if before.is_some() => removed.push(state_key),
+                None if was_there => removed.push(state_key),
                 None => (),
             }
         }

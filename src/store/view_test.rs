@@ -208,3 +208,26 @@ fn a_few_due_timers_are_found_among_many_that_wait() {
     assert_eq!(due, (0..1_000).collect::<Vec<_>>(), "the earliest, and no more than asked for");
     assert_eq!(store.timers_due(999_999, usize::MAX).unwrap().len(), usize::try_from(DUE).unwrap());
 }
+
+#[test]
+fn a_store_that_is_opened_anew_again_and_again_holds_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = StoreSettings { leaves_max: 0, ..StoreSettings::default() };
+    let Opened::Fresh(store) = Store::open(dir.path(), &settings).unwrap() else { panic!() };
+    for round in 0..4_u64 {
+        let rows: Vec<RowChange> = (0..300_u64)
+            .map(|n| RowChange {
+                key: format!("k{n:03}").into_bytes(),
+                value: (n % 4 != round || round == 3).then(|| format!("{round}").into_bytes()),
+                due_at_ms: Some(1_000 * round + n),
+            })
+            .collect();
+        store.write(&rows, Checkpoint::at(round)).unwrap();
+    }
+    let (due, rows) = (store.timers_due(9_999, 1_000), store.scan_prefix(b"k", 1_000));
+    assert_eq!((due.unwrap().len(), rows.unwrap().len()), (300, 300));
+    assert_eq!(store.get(b"k007").unwrap(), Some(b"3".to_vec()));
+    store.close().unwrap();
+    let again = Store::open(dir.path(), &settings).unwrap();
+    assert!(matches!(again, Opened::Resumed(_, checkpoint) if checkpoint == Checkpoint::at(3)));
+}
