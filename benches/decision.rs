@@ -89,9 +89,9 @@ fn decisions(name: &str, events: &[Record]) {
         events.iter().map(read).map(|event| (event.clone(), event.thread().unwrap())).collect();
     let (mut best_ns, mut allocs, mut bytes) = (f64::MAX, 0, 0);
     for _ in 0..ROUNDS {
-        let mut states: HashMap<&Thread, ThreadState> = HashMap::new();
+        let mut states: HashMap<&Thread, Box<ThreadState>> = HashMap::new();
         for (_, thread) in &events {
-            states.insert(thread, ThreadState::default());
+            states.insert(thread, Box::default());
         }
         let (region, since) = (Region::new(MEMORY), Instant::now());
         for (event, thread) in &events {

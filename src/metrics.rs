@@ -234,14 +234,14 @@ impl Metrics {
         Ok(())
     }
 
-    /// Counts one record out of a stage.
-    pub fn record_left(&self, stage: StageName, exit: &'static str) {
-        self.records.with_label_values(&[stage.name(), exit]).inc();
+    /// Counts records out of a stage.
+    pub fn records_left(&self, stage: StageName, exit: &'static str, count: u64) {
+        self.records.with_label_values(&[stage.name(), exit]).inc_by(count);
     }
 
-    /// Counts a record that brought nothing about; `why` is a closed word of the stage's.
-    pub fn record_skipped(&self, stage: StageName, why: &'static str) {
-        self.skipped.with_label_values(&[stage.name(), why]).inc();
+    /// Counts records that brought nothing about; `why` is a closed word of the stage's.
+    pub fn records_skipped(&self, stage: StageName, why: &'static str, count: u64) {
+        self.skipped.with_label_values(&[stage.name(), why]).inc_by(count);
     }
 
     /// Counts a dead letter.
@@ -355,7 +355,7 @@ mod tests {
     fn every_series_is_there_from_the_start_and_counts() {
         let registry = Registry::new();
         let metrics = Metrics::register(&registry).unwrap();
-        metrics.record_left(StageName::Normalize, "rejected");
+        metrics.records_left(StageName::Normalize, "rejected", 1);
         metrics.transaction_ended(StageName::Route, TransactionResult::Committed, 0.002);
         let page = page(&registry).unwrap();
         check(&page, r#"dmstream_records_total{exit="rejected",stage="normalize"} 1"#);

@@ -89,7 +89,7 @@ impl Feed {
             let batch = reader.poll(&BATCH)?;
             self.views.apply(&batch.records, &batch.next);
             for _ in &batch.records {
-                self.metrics.record_left(StageName::Project, "emitted");
+                self.metrics.records_left(StageName::Project, "emitted", 1);
             }
             // Under load the ends of all partitions are never reached at once: what was there at first is enough.
             let passed = |(place, end)| batch.next.get(place).is_some_and(|next| next >= end);

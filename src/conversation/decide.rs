@@ -96,7 +96,7 @@ pub enum Effect {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// The thread after it.
-    pub state: ThreadState,
+    pub state: Box<ThreadState>,
     /// In order.
     pub effects: Vec<Effect>,
     /// How the input left.
@@ -109,7 +109,7 @@ pub struct Decision {
 ///
 /// [`Error`] when an id cannot be derived; none in practice.
 pub fn decide(
-    before: ThreadState,
+    before: Box<ThreadState>,
     input: &Input<'_>,
     world: &World<'_>,
 ) -> Result<Decision, Error> {

@@ -23,6 +23,7 @@ use crate::domain::command::{DeskCommand, DeskWish, ThreadNote};
 use crate::domain::customer::{CustomerKey, CustomerRecord};
 use crate::domain::derive::digest;
 use crate::domain::event::{DeadLetterReason, Event};
+use crate::domain::fact::ConversationSnapshot;
 use crate::domain::outbound::SendResult;
 use crate::domain::routing::RoutingDecision;
 use crate::domain::thread::Thread;
@@ -130,11 +131,13 @@ impl Read {
 }
 
 fn json<T: DeserializeOwned>(record: &Record) -> Option<T> {
-    serde_json::from_slice(record.bytes()).ok()
+    // Looked at once as a whole, not string by string.
+    let text = std::str::from_utf8(record.bytes()).ok()?;
+    serde_json::from_str(text).ok()
 }
 
 impl Stage for ConversationStage {
-    type Row = ThreadState;
+    type Row = Box<ThreadState>;
     type Action = ();
     type Completion = ();
 
@@ -188,19 +191,37 @@ fn step(
         Err(error) => return Ok(Err(error)),
     };
     let now = context.now();
-    for effect in &effects {
-        context.emit(output(&key, effect, (now, trace))?);
+    for effect in effects {
+        if let Effect::Snapshot(snapshot) = effect {
+            publish(&key, snapshot, (now, trace), context);
+            continue;
+        }
+        context.emit(output(&key, &effect, (now, trace))?);
         if let Effect::Fact(fact) = effect
-            && let Some(tie) = tie(fact, now, trace)?
+            && let Some(tie) = tie(&fact, now, trace)?
         {
             context.emit(tie);
         }
     }
     // A repeated event changes nothing; a thread nothing was ever said in is not kept.
-    if known || state != ThreadState::default() {
+    if known || *state != ThreadState::default() {
         context.put(key.as_bytes(), state);
     }
     Ok(Ok(exit))
+}
+
+/// Has the conversation published as it stands; written out only if it still stands so when the turn ends.
+fn publish(
+    key: &str,
+    snapshot: Box<ConversationSnapshot>,
+    (now, trace): (Timestamp, Option<&str>),
+    context: &mut Context<'_, ConversationStage>,
+) {
+    let at = (Topic::Conversations, key.as_bytes());
+    let (key, trace) = (key.to_owned(), trace.map(str::to_owned));
+    context.emit_newest(at, move || {
+        output(&key, &Effect::Snapshot(snapshot), (now, trace.as_deref()))
+    });
 }
 
 /// An effect as a record.

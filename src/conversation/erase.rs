@@ -47,7 +47,7 @@ impl Turn<'_> {
             self.publish_details();
         }
         let state = std::mem::take(&mut self.state);
-        self.state = ThreadState {
+        *self.state = ThreadState {
             facts: state.facts,
             conversations: state.conversations,
             contacts: state.contacts,

@@ -200,9 +200,9 @@ impl Story {
         let thread = thread();
         let world = World { thread: &thread, settings: &self.settings, now, hops: 0 };
         let Decision { state, effects, exit } =
-            decide(std::mem::take(&mut self.state), input, &world).unwrap();
+            decide(Box::new(std::mem::take(&mut self.state)), input, &world).unwrap();
         assert_eq!(invariant::broken(&state), None);
-        self.state = state;
+        self.state = *state;
         Step { effects, exit }
     }
 

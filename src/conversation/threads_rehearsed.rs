@@ -51,9 +51,9 @@ impl Threads {
     pub(super) fn apply(&mut self, to: &Thread, input: &Input<'_>, now: Timestamp, hops: u8) {
         let before = self.states.remove(to).unwrap_or_default();
         let world = World { thread: to, settings: &self.settings, now, hops };
-        let decision = decide(before, input, &world).unwrap();
+        let decision = decide(Box::new(before), input, &world).unwrap();
         assert_eq!(invariant::broken(&decision.state), None);
-        self.states.insert(to.clone(), decision.state);
+        self.states.insert(to.clone(), *decision.state);
         for effect in decision.effects {
             match effect {
                 Effect::Fact(fact) => self.facts.push(*fact),

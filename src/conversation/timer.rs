@@ -34,26 +34,29 @@ pub(super) enum Timer {
 #[must_use]
 pub(super) fn earliest(state: &ThreadState) -> Option<(Timestamp, Timer)> {
     let contact = state.conversation.as_ref().and_then(Conversation::contact);
-    let window = state.window.as_ref();
-    let due = contact.and_then(|contact| contact.due);
-    [
-        (state.held.iter().map(|held| held.until).min(), Timer::EchoHold),
-        (state.sends.iter().filter_map(|send| ask_at(send.doubt)).min(), Timer::UnknownSend),
-        // Expired from `expires_at` on: the last moment shown is the one before.
-        (state.stories.iter().map(|story| story.expires_at.minus_ms(1)).min(), Timer::StoryExpiry),
-        (due.and_then(|due| due.soon_at), Timer::DueSoon),
-        (due.filter(|due| !due.breached).map(|due| due.due_at), Timer::Breach),
-        (due.and_then(|due| next_step(state, due)), Timer::Overdue),
-        (contact.and_then(|contact| contact.auto_end_at), Timer::AutoEnd),
-        (window.and_then(|window| window.expiring_at), Timer::WindowExpiring),
-        (
-            window.filter(|window| !window.expired).map(|window| window.expires_at),
-            Timer::WindowExpired,
-        ),
-    ]
-    .into_iter()
-    .filter_map(|(due, timer)| Some((due?, timer)))
-    .min()
+    let mut first = None;
+    let mut consider = |due_at: Option<Timestamp>, timer| {
+        let Some(due_at) = due_at else { return };
+        if first.is_none_or(|first| (due_at, timer) < first) {
+            first = Some((due_at, timer));
+        }
+    };
+    consider(state.held.iter().map(|held| held.until).min(), Timer::EchoHold);
+    consider(state.sends.iter().filter_map(|send| ask_at(send.doubt)).min(), Timer::UnknownSend);
+    // Expired from `expires_at` on: the last moment shown is the one before.
+    let stories = state.stories.iter().map(|story| story.expires_at.minus_ms(1));
+    consider(stories.min(), Timer::StoryExpiry);
+    if let Some(due) = contact.and_then(|contact| contact.due) {
+        consider(due.soon_at, Timer::DueSoon);
+        consider((!due.breached).then_some(due.due_at), Timer::Breach);
+        consider(next_step(state, due), Timer::Overdue);
+    }
+    consider(contact.and_then(|contact| contact.auto_end_at), Timer::AutoEnd);
+    if let Some(window) = &state.window {
+        consider(window.expiring_at, Timer::WindowExpiring);
+        consider((!window.expired).then_some(window.expires_at), Timer::WindowExpired);
+    }
+    first
 }
 
 /// When the next step behind a breached due date is told; of another due date's steps nothing is.

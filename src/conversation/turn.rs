@@ -50,7 +50,7 @@ struct Ask {
 #[derive(Debug)]
 pub struct Turn<'a> {
     /// The state as it becomes.
-    pub(super) state: ThreadState,
+    pub(super) state: Box<ThreadState>,
     /// The input's own time, never later than now.
     pub(super) at: Timestamp,
     /// The thread, the time, the settings.
@@ -70,7 +70,7 @@ pub struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     /// A turn over `state` for an input stamped `at`.
-    pub(super) fn new(state: ThreadState, at: Timestamp, world: &'a World<'a>) -> Self {
+    pub(super) fn new(state: Box<ThreadState>, at: Timestamp, world: &'a World<'a>) -> Self {
         let customer = state.ties.home.clone().unwrap_or_else(|| world.thread.clone());
         Self {
             state,
@@ -200,7 +200,7 @@ impl<'a> Turn<'a> {
     }
 
     /// The state and the effects, with their ids.
-    pub(super) fn finish(self) -> Result<(ThreadState, Vec<Effect>), Error> {
+    pub(super) fn finish(self) -> Result<(Box<ThreadState>, Vec<Effect>), Error> {
         let (thread, now) = (self.world.thread, self.world.now);
         let customer_id = derive::customer_id(&self.customer)?;
         let key = thread.key();

@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use crate::broker::record::Output;
 use crate::domain::settings::SettingsTable;
 use crate::domain::time::Timestamp;
+use crate::engine::outputs::Outputs;
 use crate::engine::stage::{Row, RowError, Stage};
 use crate::store;
+use crate::topics::Topic;
 
 /// A key and what stands under it.
 pub type Keyed<T> = (Vec<u8>, T);
@@ -61,8 +63,17 @@ impl Committed {
 pub struct Rows<R> {
     /// What is committed.
     pub committed: Committed,
-    /// What this turn wrote; `None` is a deletion. Dropping it is all an abort has to do.
-    pub overlay: BTreeMap<Vec<u8>, Option<R>>,
+    /// What this turn wrote. Dropping it is all an abort has to do.
+    pub overlay: BTreeMap<Vec<u8>, Written<R>>,
+}
+
+/// What a turn wrote under a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written<R> {
+    /// The row; `None` is a deletion.
+    pub row: Option<R>,
+    /// When it is due, noted while the row was at hand.
+    pub due_at: Option<Timestamp>,
 }
 
 impl<R: Row> Rows<R> {
@@ -79,7 +90,7 @@ impl<R: Row> Rows<R> {
     /// [`StateError`] when it cannot be read.
     pub fn get(&self, key: &[u8]) -> Result<Option<R>, StateError> {
         if let Some(written) = self.overlay.get(key) {
-            return Ok(written.clone());
+            return Ok(written.row.clone());
         }
         let committed = self.committed.get(key)?;
         Ok(committed.map(|bytes| R::decode(&bytes)).transpose()?)
@@ -96,8 +107,8 @@ impl<R: Row> Rows<R> {
             found.insert(key, R::decode(&bytes)?);
         }
         let written = self.overlay.range(prefix.to_vec()..);
-        for (key, row) in written.take_while(|(key, _)| key.starts_with(prefix)) {
-            match row {
+        for (key, written) in written.take_while(|(key, _)| key.starts_with(prefix)) {
+            match &written.row {
                 Some(row) => found.insert(key.clone(), row.clone()),
                 None => found.remove(key),
             };
@@ -113,7 +124,7 @@ pub struct Context<'a, S: Stage + ?Sized> {
     partition: u32,
     settings: &'a SettingsTable,
     rows: &'a mut Rows<S::Row>,
-    outputs: &'a mut Vec<Output>,
+    outputs: &'a mut Outputs,
     actions: &'a mut Vec<S::Action>,
 }
 
@@ -123,7 +134,7 @@ impl<'a, S: Stage + ?Sized> Context<'a, S> {
         (now, partition): (Timestamp, u32),
         settings: &'a SettingsTable,
         rows: &'a mut Rows<S::Row>,
-        outputs: &'a mut Vec<Output>,
+        outputs: &'a mut Outputs,
         actions: &'a mut Vec<S::Action>,
     ) -> Self {
         Self { now, partition, settings, rows, outputs, actions }
@@ -185,17 +196,34 @@ impl<'a, S: Stage + ?Sized> Context<'a, S> {
 
     /// Writes the row under `key`.
     pub fn put(&mut self, key: &[u8], row: S::Row) {
-        self.rows.overlay.insert(key.to_vec(), Some(row));
+        let due_at = row.due_at();
+        self.write(key, Written { row: Some(row), due_at });
     }
 
     /// Deletes the row under `key`.
     pub fn delete(&mut self, key: &[u8]) {
-        self.rows.overlay.insert(key.to_vec(), None);
+        self.write(key, Written { row: None, due_at: None });
+    }
+
+    fn write(&mut self, key: &[u8], written: Written<S::Row>) {
+        match self.rows.overlay.get_mut(key) {
+            Some(before) => *before = written,
+            None => drop(self.rows.overlay.insert(key.to_vec(), written)),
+        }
     }
 
     /// Writes a record, true with the commit.
     pub fn emit(&mut self, output: Output) {
         self.outputs.push(output);
+    }
+
+    /// Writes the record of a compacted topic that `write` makes, at the turn's end, unless another of its key comes first.
+    pub fn emit_newest(
+        &mut self,
+        at: (Topic, &[u8]),
+        write: impl FnOnce() -> Result<Output, serde_json::Error> + Send + 'static,
+    ) {
+        self.outputs.draft(at, write);
     }
 
     /// Has something done in the world, after the commit.

@@ -4,6 +4,7 @@
 //! reaches the store; no action starts before what holds it is committed.
 
 pub mod stage;
+pub mod outputs;
 pub mod context;
 pub mod rehearsal;
 pub mod turn;

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use crate::broker::record::{Output, Record};
 use crate::domain::settings::SettingsTable;
 use crate::domain::time::Timestamp;
-use crate::engine::context::{Committed, Context, Rows, StateError};
+use crate::engine::context::{Committed, Context, Rows, StateError, Written};
+use crate::engine::outputs::Outputs;
 use crate::engine::stage::{Exit, Row, Stage};
 
 /// A stage with its rows in memory.
@@ -41,13 +42,13 @@ impl<S: Stage> Rehearsal<S> {
     ///
     /// The stage's.
     pub fn apply(&mut self, record: &Record) -> Result<Step<S::Action>, StateError> {
-        let (mut outputs, mut actions) = (Vec::new(), Vec::new());
+        let (mut outputs, mut actions) = (Outputs::default(), Vec::new());
         let at = (record.timestamp, record.partition);
         let mut context =
             Context::new(at, &self.settings, &mut self.rows, &mut outputs, &mut actions);
         let exit = self.stage.apply(record, &mut context)?;
         self.commit();
-        Ok(Step { exit: Some(exit), outputs, actions })
+        Ok(Step { exit: Some(exit), outputs: outputs.take_all()?, actions })
     }
 
     /// Hands over what came of an action.
@@ -60,12 +61,12 @@ impl<S: Stage> Rehearsal<S> {
         completion: S::Completion,
         now: Timestamp,
     ) -> Result<Step<S::Action>, StateError> {
-        let (mut outputs, mut actions) = (Vec::new(), Vec::new());
+        let (mut outputs, mut actions) = (Outputs::default(), Vec::new());
         let mut context =
             Context::new((now, 0), &self.settings, &mut self.rows, &mut outputs, &mut actions);
         self.stage.complete(completion, &mut context)?;
         self.commit();
-        Ok(Step { exit: None, outputs, actions })
+        Ok(Step { exit: None, outputs: outputs.take_all()?, actions })
     }
 
     /// Fires every timer due before `now`, oldest first, until none is.
@@ -74,14 +75,15 @@ impl<S: Stage> Rehearsal<S> {
     ///
     /// The stage's.
     pub fn fire_due(&mut self, now: Timestamp) -> Result<Step<S::Action>, StateError> {
-        let (mut outputs, mut actions) = (Vec::new(), Vec::new());
+        let (mut all, mut outputs, mut actions) = (Vec::new(), Outputs::default(), Vec::new());
         while let Some((_, key)) = self.next_due()?.filter(|(due, _)| *due < now) {
             let mut context =
                 Context::new((now, 0), &self.settings, &mut self.rows, &mut outputs, &mut actions);
             self.stage.fire(&key, &mut context)?;
             self.commit();
+            all.extend(outputs.take_all()?);
         }
-        Ok(Step { exit: None, outputs, actions })
+        Ok(Step { exit: None, outputs: all, actions })
     }
 
     /// The earliest timer and its row's key.
@@ -105,7 +107,7 @@ impl<S: Stage> Rehearsal<S> {
 
     fn commit(&mut self) {
         let Committed::Memory(committed) = &mut self.rows.committed else { return };
-        for (key, row) in std::mem::take(&mut self.rows.overlay) {
+        for (key, Written { row, .. }) in std::mem::take(&mut self.rows.overlay) {
             match row {
                 Some(row) => {
                     let mut bytes = Vec::new();

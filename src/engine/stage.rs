@@ -26,6 +26,21 @@ pub trait Row: Clone + Send + Sync + 'static {
     fn due_at(&self) -> Option<Timestamp>;
 }
 
+/// A row that is large and moves often is boxed.
+impl<R: Row> Row for Box<R> {
+    fn encode(&self, into: &mut Vec<u8>) {
+        R::encode(self, into);
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, RowError> {
+        R::decode(bytes).map(Self::new)
+    }
+
+    fn due_at(&self) -> Option<Timestamp> {
+        R::due_at(self)
+    }
+}
+
 /// Why bytes are not a row.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RowError {

@@ -8,10 +8,11 @@ use crate::broker::NextOffsets;
 use crate::broker::record::{Headers, Output, Record, header};
 use crate::domain::settings::SettingsTable;
 use crate::domain::time::Timestamp;
-use crate::engine::context::{Committed, Context, Rows, StateError};
+use crate::engine::context::{Committed, Context, Rows, StateError, Written};
+use crate::engine::outputs::Outputs;
 use crate::engine::stage::{Exit, Row, Stage};
 use crate::store::RowChange;
-use crate::topics::{Cleanup, Topic};
+use crate::topics::Topic;
 
 /// Timers fired in one turn at most; the rest fire in the next.
 const TIMERS_PER_TURN: usize = 1_000;
@@ -19,18 +20,16 @@ const TIMERS_PER_TURN: usize = 1_000;
 /// Everything one turn asks for, to become true at once.
 #[derive(Debug)]
 pub struct Turn<A> {
-    /// Records to write, in order, as far as they were not taken to be written.
-    pub outputs: Vec<Output>,
-    /// Records of compacted topics that were taken and wait for the end of the turn.
-    newest: BTreeMap<(Topic, Vec<u8>), Output>,
+    /// Records to write, as far as they were not taken to be written.
+    pub outputs: Outputs,
     /// Why records were set aside.
     pub dead_letters: Vec<String>,
     /// Where the inputs go on.
     pub next_offsets: NextOffsets,
     /// What is to be done in the world afterwards, with the lane it belongs to.
     pub actions: Vec<(u32, A)>,
-    /// How records left, in order.
-    pub exits: Vec<Exit>,
+    /// How records left, and how many each way.
+    pub exits: Vec<(Exit, u64)>,
     /// Timers fired, each with how late it was.
     pub lateness_ms: Vec<u64>,
 }
@@ -38,8 +37,7 @@ pub struct Turn<A> {
 impl<A> Default for Turn<A> {
     fn default() -> Self {
         Self {
-            outputs: Vec::new(),
-            newest: BTreeMap::new(),
+            outputs: Outputs::default(),
             dead_letters: Vec::new(),
             next_offsets: NextOffsets::new(),
             actions: Vec::new(),
@@ -50,36 +48,40 @@ impl<A> Default for Turn<A> {
 }
 
 impl<A> Turn<A> {
+    /// Counts how a record left; the ways are few.
+    fn count(&mut self, exit: Exit) {
+        match self.exits.iter_mut().find(|(known, _)| *known == exit) {
+            Some((_, count)) => *count += 1,
+            None => self.exits.push((exit, 1)),
+        }
+    }
+
     /// Nothing to commit.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.outputs.is_empty() && self.newest.is_empty() && self.next_offsets.is_empty()
+        self.outputs.is_empty() && self.next_offsets.is_empty()
     }
 
-    /// Takes out what can be written before the turn is at its end. Records of compacted topics stay: of a key only the
-    /// newest counts, and nobody sees the others of the same turn.
+    /// Takes out what can be written before the turn is at its end.
     pub fn take_ready(&mut self) -> impl Iterator<Item = Output> + '_ {
-        let Self { outputs, newest, dead_letters, .. } = self;
-        outputs.drain(..).filter_map(|output| {
+        let Self { outputs, dead_letters, .. } = self;
+        outputs.take_ready().inspect(|output| {
             if output.topic == Topic::DeadLetters {
                 let reason = output.headers.text(header::REASON);
                 dead_letters.push(reason.unwrap_or("unnamed").to_owned());
-            }
-            match output.topic.declaration().cleanup {
-                Cleanup::Delete => Some(output),
-                Cleanup::Compact => {
-                    newest.insert((output.topic, output.key.clone()), output);
-                    None
-                }
             }
         })
     }
 
     /// Takes out all that is left to write.
-    pub fn take_rest(&mut self) -> Vec<Output> {
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`] when a record does not serialize.
+    pub fn take_rest(&mut self) -> Result<Vec<Output>, StateError> {
         let mut rest: Vec<Output> = self.take_ready().collect();
-        rest.extend(std::mem::take(&mut self.newest).into_values());
-        rest
+        rest.extend(self.outputs.take_all()?);
+        Ok(rest)
     }
 }
 
@@ -106,7 +108,7 @@ pub fn apply<S: Stage>(
         if let Exit::Rejected(reason) = exit {
             turn.outputs.push(record.dead_letter(reason.name(), None));
         }
-        turn.exits.push(exit);
+        turn.count(exit);
         turn.actions.extend(actions.drain(..).map(|action| (record.partition, action)));
         turn.next_offsets.insert((record.topic, record.partition), record.offset + 1);
     }
@@ -184,8 +186,8 @@ fn due_keys<R: Row>(
             committed.into_iter().map(|(ms, key)| (Timestamp::from_ms(ms), key)).collect()
         }
     };
-    for (key, row) in &rows.overlay {
-        let at = row.as_ref().and_then(Row::due_at).filter(|at| *at < before);
+    for (key, written) in &rows.overlay {
+        let at = written.due_at.filter(|at| *at < before);
         due.extend(at.map(|at| (at, key.clone())));
     }
     due.sort();
@@ -203,8 +205,8 @@ pub fn take_changes<R: Row>(
     let mut outputs = Vec::new();
     let mut changes: BTreeMap<u32, Vec<RowChange>> = BTreeMap::new();
     for (&lane, rows) in lanes.iter_mut() {
-        for (key, row) in std::mem::take(&mut rows.overlay) {
-            let due_at_ms = row.as_ref().and_then(Row::due_at).map(Timestamp::as_ms);
+        for (key, Written { row, due_at }) in std::mem::take(&mut rows.overlay) {
+            let due_at_ms = due_at.map(Timestamp::as_ms);
             let value = row.map(|row| {
                 let mut bytes = Vec::with_capacity(256);
                 row.encode(&mut bytes);

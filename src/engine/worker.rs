@@ -365,7 +365,7 @@ impl<S: Stage> Worker<S> {
             let bytes: usize = changelog.iter().map(Output::bytes).sum();
             self.row_bytes = bytes / changelog.len();
         }
-        for output in turn.take_rest().into_iter().chain(changelog) {
+        for output in turn.take_rest()?.into_iter().chain(changelog) {
             session.send(output)?;
         }
         session.commit(&turn.next_offsets)?;
@@ -396,14 +396,14 @@ impl<S: Stage> Worker<S> {
     /// Carries actions out and counts, now that the turn is true.
     fn after_commit(&mut self, turn: Turn<S::Action>, records: &[crate::broker::record::Record]) {
         let (metrics, stage) = (&self.around.metrics, self.spec.stage);
-        for exit in &turn.exits {
+        for (exit, count) in turn.exits {
             match exit {
-                Exit::Emitted => metrics.record_left(stage, "emitted"),
+                Exit::Emitted => metrics.records_left(stage, "emitted", count),
                 Exit::Skipped(why) => {
-                    metrics.record_left(stage, "skipped");
-                    metrics.record_skipped(stage, why);
+                    metrics.records_left(stage, "skipped", count);
+                    metrics.records_skipped(stage, why, count);
                 }
-                Exit::Rejected(_) => metrics.record_left(stage, "rejected"),
+                Exit::Rejected(_) => metrics.records_left(stage, "rejected", count),
             }
         }
         for reason in &turn.dead_letters {

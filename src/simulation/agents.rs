@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use rand::Rng;
 use rand::rngs::StdRng;
 
-use crate::broker::record::{CloudEvent, Output};
+use crate::broker::record::{CloudEvent, Headers, Output, header};
 use crate::domain::command::{AgentCommand, AgentWish, CommandResult, DeskCommand, DeskWish};
 use crate::domain::id::{
     AccountId, AgentId, ClientMessageId, CommandId, CompanyId, ConversationId, IdError, OfferId,
@@ -308,7 +308,8 @@ pub(super) fn offer_to_another(output: &Output) -> Option<Output> {
     let other = RoutingDecision { verdict, ..decision };
     let mut again = output.clone();
     again.value = Some(serde_json::to_vec(&other).ok()?);
-    again.headers.0.retain(|(name, _)| name != crate::broker::record::header::ID);
+    again.headers = Headers::default();
+    again.headers.extend_with(&output.headers, |name| name != header::ID);
     Some(again)
 }
 

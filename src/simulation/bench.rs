@@ -33,7 +33,9 @@ impl Bench {
             conversation: judge(
                 ConversationStage,
                 Some(Topic::ConversationChangelog),
-                |state: &ThreadState| conversation::invariant::broken(state).map(str::to_owned),
+                |state: &Box<ThreadState>| {
+                    conversation::invariant::broken(state).map(str::to_owned)
+                },
             ),
             route: judge(RouteStage::new(), Some(Topic::RouteChangelog), |_| None),
             send: judge(SendStage::new(parts.sends.clone()), Some(Topic::SendChangelog), |_| None),

@@ -10,15 +10,16 @@ use crate::broker::NextOffsets;
 use crate::broker::record::Output;
 use crate::domain::settings::SettingsTable;
 use crate::domain::time::{MINUTE_MS, SECOND_MS, Timestamp};
-use crate::engine::context::{Committed, Context, Rows, StateError};
+use crate::engine::context::{Committed, Context, Rows, StateError, Written};
+use crate::engine::outputs::Outputs;
 use crate::engine::stage::{Exit, Row, Stage};
 use crate::store::{Copied, RowChange};
-use crate::topics::{Cleanup, Topic};
+use crate::topics::Topic;
 
 use super::tape::{Call, Step};
 
 /// A key's values by the offset at which each was written.
-type Written = BTreeMap<Vec<u8>, Vec<(u64, Option<Vec<u8>>)>>;
+type Values = BTreeMap<Vec<u8>, Vec<(u64, Option<Vec<u8>>)>>;
 
 /// A timer that lies so far before the inputs, for so many turns and so long, starves. Clocks of processes may be behind by
 /// less, and a lane that was just taken holds its timers back for a shorter while, each time it is taken.
@@ -32,7 +33,7 @@ pub(super) struct Judge<S: Stage> {
     changelog: Option<Topic>,
     lanes: BTreeMap<u32, Rows<S::Row>>,
     next: NextOffsets,
-    written: BTreeMap<u32, Written>,
+    written: BTreeMap<u32, Values>,
     /// When rows' timers are due.
     due: BTreeMap<(u32, Vec<u8>), Timestamp>,
     /// Turns in a row in which a lane's inputs had long passed a timer that did not fire, and since when.
@@ -71,7 +72,7 @@ impl<S: Stage> Judge<S> {
     /// Plays a turn again.
     pub(super) fn judge(&mut self, turn: Played<'_, S>) -> Result<(), String> {
         let Played { steps, sent, next, true_now } = turn;
-        let mut outputs = Vec::new();
+        let mut outputs = Outputs::default();
         let mut touched = NextOffsets::new();
         let times = times_of_inputs(&steps);
         for step in steps {
@@ -80,7 +81,7 @@ impl<S: Stage> Judge<S> {
         if touched != *next {
             return Err(format!("offsets committed are {next:?}, processed were {touched:?}"));
         }
-        let mut expected = in_order(outputs);
+        let mut expected = outputs.take_all().map_err(|error| error.to_string())?;
         expected.extend(self.take_changes()?);
         compare(&expected, sent, self.changelog)?;
         times.into_iter().try_for_each(|(lane, time)| self.look_for_starving(lane, time, true_now))
@@ -107,7 +108,7 @@ impl<S: Stage> Judge<S> {
         &mut self,
         step: Step<S>,
         true_now: Timestamp,
-        (outputs, touched): (&mut Vec<Output>, &mut NextOffsets),
+        (outputs, touched): (&mut Outputs, &mut NextOffsets),
     ) -> Result<(), String> {
         let Step { lane, now, settings, call } = step;
         let rows = self.lanes.entry(lane).or_insert_with(|| Rows::new(memory()));
@@ -170,7 +171,7 @@ impl<S: Stage> Judge<S> {
         let mut changes = Vec::new();
         for (&lane, rows) in &mut self.lanes {
             let Committed::Memory(committed) = &mut rows.committed else { continue };
-            for (key, row) in std::mem::take(&mut rows.overlay) {
+            for (key, Written { row, .. }) in std::mem::take(&mut rows.overlay) {
                 if let Some(broken) = row.as_ref().and_then(self.look) {
                     return Err(broken);
                 }
@@ -241,7 +242,7 @@ impl<S: Stage> Judge<S> {
 
     /// Whether a disk holds what it may, and all that it must (I6).
     pub(super) fn look_at_disk(&self, lane: u32, disk: &Copied, end: u64) -> Result<(), String> {
-        let none = Written::new();
+        let none = Values::new();
         let written = self.written.get(&lane).unwrap_or(&none);
         let checkpoint = disk.checkpoint().map_or(0, |checkpoint| checkpoint.next_offset);
         if checkpoint > end {
@@ -304,20 +305,6 @@ fn memory() -> Committed {
 
 fn unread(error: &StateError) -> String {
     format!("the fold fails: {error}")
-}
-
-/// Outputs as a turn writes them: of a compacted topic the newest of each key, at the end.
-fn in_order(outputs: Vec<Output>) -> Vec<Output> {
-    let mut ready = Vec::with_capacity(outputs.len());
-    let mut newest = BTreeMap::new();
-    for output in outputs {
-        match output.topic.declaration().cleanup {
-            Cleanup::Delete => ready.push(output),
-            Cleanup::Compact => drop(newest.insert((output.topic, output.key.clone()), output)),
-        }
-    }
-    ready.extend(newest.into_values());
-    ready
 }
 
 /// Topic by topic, because between topics there is no order.

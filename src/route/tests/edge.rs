@@ -10,6 +10,7 @@ use crate::domain::id::{AgentId, CompanyId, ConversationId};
 use crate::domain::settings::SettingsTable;
 use crate::domain::time::Timestamp;
 use crate::engine::context::{Committed, Context, Rows};
+use crate::engine::outputs::Outputs;
 use crate::engine::rehearsal::Rehearsal;
 use crate::engine::stage::{Exit, Stage};
 use crate::route::edge::RouteStage;
@@ -173,7 +174,7 @@ fn a_stage_that_forgets_before_every_record_says_the_same() {
         let mut stage = RouteStage::new();
         let settings = SettingsTable::default();
         let mut rows = Rows::new(Committed::Memory(BTreeMap::new()));
-        let (mut outputs, mut actions) = (Vec::new(), Vec::new());
+        let (mut outputs, mut actions) = (Outputs::default(), Vec::new());
         for record in a_day() {
             if forgets {
                 stage.forget();
@@ -182,7 +183,7 @@ fn a_stage_that_forgets_before_every_record_says_the_same() {
             let mut context = Context::new(at, &settings, &mut rows, &mut outputs, &mut actions);
             stage.apply(&record, &mut context).unwrap();
         }
-        outputs
+        outputs.take_all().unwrap()
     }
 }
 
@@ -200,7 +201,7 @@ fn a_timer_whose_row_or_company_is_gone_does_nothing() {
     fn check(records: &[Record], remembers: bool) {
         let mut stage = RouteStage::new();
         let mut rows = Rows::new(Committed::Memory(BTreeMap::new()));
-        let (mut outputs, mut actions) = (Vec::new(), Vec::new());
+        let (mut outputs, mut actions) = (Outputs::default(), Vec::new());
         let (settings, late) = (SettingsTable::default(), Timestamp::from_ms(9_000_000));
         for record in records {
             let at = (record.timestamp, record.partition);
@@ -210,7 +211,7 @@ fn a_timer_whose_row_or_company_is_gone_does_nothing() {
         if !remembers {
             stage.forget();
         }
-        outputs.clear();
+        outputs.take_all().unwrap();
         let (before, company) = (rows.overlay.clone(), CompanyId::parse("acme").unwrap());
         for id in [
             RowId::Conversation(ConversationId::parse("c1").unwrap()),
@@ -220,7 +221,8 @@ fn a_timer_whose_row_or_company_is_gone_does_nothing() {
                 Context::new((late, 0), &settings, &mut rows, &mut outputs, &mut actions);
             stage.fire(&key(&company, &id), &mut context).unwrap();
         }
-        assert_eq!((outputs, rows.overlay), (Vec::new(), before), "{} records", records.len());
+        assert!(outputs.is_empty(), "{} records", records.len());
+        assert_eq!(rows.overlay, before, "{} records", records.len());
     }
 }
 

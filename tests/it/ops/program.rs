@@ -14,7 +14,7 @@ pub(super) fn page_after(count: impl FnOnce(&Metrics)) -> String {
     let now_seconds = i64::try_from(Clock::System.now().as_ms() / 1_000).unwrap();
     // A family without series is not on the page, and these have none before a worker runs.
     for stage in StageName::ALL {
-        metrics.record_skipped(stage, "duplicate");
+        metrics.records_skipped(stage, "duplicate", 1);
         let worker = format!("0-{}-0", stage.name());
         metrics.worker_alive(stage, &worker, now_seconds, 8);
         metrics.lag(stage, (Topic::EventsNormalized, 0), 0, 0.0);
