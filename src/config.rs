@@ -66,6 +66,9 @@ pub struct Config {
     pub roles: Vec<Role>,
     /// Worker threads a stage. `DMSTREAM_WORKERS`.
     pub workers: u32,
+    /// Worker threads of the conversation stage alone, which has most of the work: up to the cores there are. None: as many as
+    /// `workers`. `DMSTREAM_CONVERSATION_WORKERS`.
+    pub conversation_workers: Option<u32>,
     /// How long a stop in order may take; then the process ends itself. `DMSTREAM_STOP_WITHIN_MS`.
     pub stop_within_ms: u64,
     /// Secrets that may sign webhooks; several while one is rotated. `DMSTREAM_APP_SECRETS`, comma-separated.
@@ -160,6 +163,7 @@ impl Default for Config {
             instance: "0".to_owned(),
             roles: Vec::new(),
             workers: 1,
+            conversation_workers: None,
             stop_within_ms: 40_000,
             app_secrets: Vec::new(),
             verify_token: None,
@@ -331,6 +335,7 @@ impl Config {
 fn variable(name: &str, value: String) -> Serialized<Value> {
     let value = match name {
         "workers"
+        | "conversation_workers"
         | "partitions"
         | "kafka_replication"
         | "stop_within_ms"

@@ -45,7 +45,7 @@ pub(super) fn start(
 ) -> Result<Vec<Running>, Error> {
     let mut running = Vec::new();
     for role in config.roles() {
-        for slot in 0..config.workers.max(1) {
+        for slot in 0..workers_of(config, role) {
             match start_one(config, around, sends, (role, slot)) {
                 Ok(started) => running.extend(started),
                 Err(error) => {
@@ -57,6 +57,16 @@ pub(super) fn start(
         }
     }
     Ok(running)
+}
+
+fn workers_of(config: &Config, role: Role) -> u32 {
+    let own = match role {
+        Role::Conversation => config.conversation_workers,
+        Role::Ingress | Role::Desk | Role::Normalize | Role::Route | Role::Send | Role::Profile => {
+            None
+        }
+    };
+    own.unwrap_or(config.workers).max(1)
 }
 
 fn start_one(

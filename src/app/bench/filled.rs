@@ -51,9 +51,11 @@ impl Filled {
             &file,
             format!(
                 "listen = \"{address}\"\ndata_dir = {:?}\nlog = \"off\"\nkafka_bootstrap = {:?}\n\
-                 kafka_replication = 1\ntopic_prefix = {prefix:?}\nroles = [\"normalize\", \"conversation\", \"route\"]\n",
+                 kafka_replication = 1\ntopic_prefix = {prefix:?}\nroles = [\"normalize\", \"conversation\", \"route\"]\n\
+                 conversation_workers = {}\n",
                 dir.path(),
                 cluster.bootstrap,
+                super::product::cores().unwrap_or(1),
             ),
         )?;
         let config = Config::read(Some(&file), std::iter::empty())?;
@@ -140,13 +142,15 @@ impl Filled {
 /// Waits until the conversation stage has all its lanes: ready is said as soon as the group was asked.
 async fn wait_for_lanes(address: SocketAddr) -> Result<(), Error> {
     let since = Stopwatch::start();
-    let all = format!(" {PARTITIONS}");
     while since.elapsed() < READY_WITHIN {
         let page = reqwest::get(format!("http://{address}/metrics")).await;
         let page = page.map_err(|error| Error::Failed(error.to_string()))?.text().await;
         let page = page.map_err(|error| Error::Failed(error.to_string()))?;
         let series = "dmstream_partitions_assigned{stage=\"conversation\"";
-        if page.lines().any(|line| line.starts_with(series) && line.ends_with(&all)) {
+        let counts = page.lines().filter(|line| line.starts_with(series));
+        let owned =
+            counts.filter_map(|line| line.rsplit(' ').next()?.parse::<i32>().ok()).sum::<i32>();
+        if owned >= PARTITIONS {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

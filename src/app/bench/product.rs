@@ -41,6 +41,7 @@ impl Product {
             app_secrets: vec![Secret::new(APP_SECRET.to_owned())],
             verify_token: Some(Secret::new("bench-token".to_owned())),
             log: "error".to_owned(),
+            conversation_workers: cores(),
             ..Config::default()
         };
         KafkaBroker::connect(kafka_settings(&config))?.apply_topics()?;
@@ -59,8 +60,13 @@ impl Product {
         })?;
         let address = app.address;
         // Ready is said as soon as the group was asked; what is measured begins with every lane in hand.
-        let (since, lanes) = (Stopwatch::start(), u64::from(PARTITIONS.unsigned_abs()));
-        while app.workers.iter().any(|worker| worker.pulse.lanes.load(Ordering::Relaxed) < lanes) {
+        let stages = roles.iter().filter(|role| **role != Role::Ingress).count();
+        let lanes = u64::from(PARTITIONS.unsigned_abs()) * u64::try_from(stages).unwrap_or(0);
+        let owned = || -> u64 {
+            app.workers.iter().map(|worker| worker.pulse.lanes.load(Ordering::Relaxed)).sum()
+        };
+        let since = Stopwatch::start();
+        while owned() < lanes {
             if since.elapsed() > READY_WITHIN {
                 return Err(Error::Failed("a stage did not get its lanes".to_owned()));
             }
@@ -78,4 +84,10 @@ impl Product {
         }
         ended
     }
+}
+
+/// As many conversation workers as there are cores, as whoever runs the program under load would have.
+pub(super) fn cores() -> Option<u32> {
+    let cores = std::thread::available_parallelism().ok()?.get();
+    u32::try_from(cores.min(4)).ok()
 }
