@@ -91,7 +91,7 @@ impl Turn<'_> {
         self.show(event, body, entry, &Initiator::Customer)?;
         self.state.last_inbound_at = self.state.last_inbound_at.max(Some(at));
         let opens = self.opens(event);
-        self.came_from(event.mid.as_ref(), at, opens.is_some());
+        self.came_from(at, opens);
         if let Some(opens) = opens.filter(|_| self.origin.is_none()) {
             self.opened(opens, at);
         }
@@ -130,6 +130,10 @@ impl Turn<'_> {
         };
         self.tell_of(contact, initiator.clone(), at, fact);
         let Some(mid) = &event.mid else { return Ok(()) };
+        if let Some(origin) = self.origin.clone() {
+            self.guest(&origin);
+            self.is_of(&origin, mid);
+        }
         self.tell_waited(mid, at, waited, initiator);
         match expires_at.filter(|_| !deleted && author == Author::Customer) {
             Some(expires_at) if is_there => self.story_shown(mid, expires_at),

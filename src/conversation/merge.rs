@@ -10,7 +10,7 @@ use crate::conversation::error::Error;
 use crate::conversation::life_cycle::Began;
 use crate::conversation::pass::HOPS_MAX;
 use crate::conversation::sla;
-use crate::conversation::state::{Care, Due, Phase, Preview, TiedGuest, bound};
+use crate::conversation::state::{Care, Due, GuestWindow, Phase, Preview, TiedGuest, bound};
 use crate::conversation::turn::Turn;
 use crate::domain::command::{DeskCommand, Guest, GuestContact, Refusal, ThreadNote};
 use crate::domain::derive;
@@ -40,6 +40,8 @@ impl Turn<'_> {
         let newcomer = Box::new(Guest {
             guest: self.world.thread.clone(),
             opened_at: self.state.window.map(|window| window.opened_at),
+            opened_by: self.state.more.opened_by,
+            ad_until_at: self.state.more.ad_until,
             conversation_id: conversation_id.transpose()?,
             contact,
         });
@@ -100,8 +102,8 @@ impl Turn<'_> {
         match note {
             ThreadNote::TakeIn { newcomer, hops } => self.take_in(command, newcomer, *hops),
             ThreadNote::LetGo { guest, answer } => self.let_go(command, guest, answer),
-            ThreadNote::Gone { answer, waiting } => {
-                self.be_own_again(command, answer, waiting.as_deref());
+            ThreadNote::Gone { answer, waiting, items } => {
+                self.be_own_again(command, answer, (waiting.as_deref(), items));
                 Ok(())
             }
             ThreadNote::Forget { guest } => {
@@ -123,7 +125,8 @@ impl Turn<'_> {
         }
         let by = Initiator::Agent(command.agent_id.clone());
         self.know_customer(&by, self.at);
-        self.welcome(&from.guest, from.opened_at);
+        let window = GuestWindow { opened_by: from.opened_by, ad_until: from.ad_until_at };
+        self.welcome(&from.guest, from.opened_at, window);
         let body = FactBody::CustomerMerged {
             source: from.guest.clone(),
             source_customer_id: derive::customer_id(&from.guest)?,
@@ -147,13 +150,18 @@ impl Turn<'_> {
         }
     }
 
-    pub(super) fn welcome(&mut self, thread: &Thread, opened_at: Option<Timestamp>) {
+    pub(super) fn welcome(
+        &mut self,
+        thread: &Thread,
+        opened_at: Option<Timestamp>,
+        window: GuestWindow,
+    ) {
         let guests = &mut self.state.ties.guests;
         guests.retain(|guest| guest.thread != *thread);
         if guests.len() >= bound::GUESTS {
             guests.remove(0);
         }
-        guests.push(TiedGuest { thread: thread.clone(), opened_at, mids: Vec::new() });
+        guests.push(TiedGuest { thread: thread.clone(), opened_at, mids: Vec::new(), window });
         let newest = self.state.ties.newest_from.as_ref().map(|(newest, _)| *newest);
         if opened_at > newest.max(self.state.window.map(|window| window.opened_at)) {
             self.state.ties.newest_from = opened_at.map(|opened| (opened, Some(thread.clone())));
