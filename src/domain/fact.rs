@@ -181,6 +181,9 @@ pub enum FactBody {
         offer_id: OfferId,
         /// From whom.
         agent_id: AgentId,
+        /// Why; absent in facts of earlier builds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<UnassignReason>,
     },
     /// Given to an agent without an offer.
     #[serde(rename = "contact.assigned")]
