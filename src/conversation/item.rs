@@ -25,6 +25,7 @@ impl Turn<'_> {
     pub(super) fn repeated(&mut self, event: &Event) -> Option<Exit> {
         let digest = derive::digest(&["event", event.event_id.as_str()]);
         match self.state.seen_events.recall(digest, event.occurred_at) {
+            Memory::Repeated | Memory::Forgotten if self.is_given_back(event) => None,
             Memory::Repeated => Some(Exit::Skipped("duplicate")),
             Memory::Forgotten => Some(Exit::Skipped("stale")),
             Memory::New => {

@@ -156,6 +156,7 @@ impl Turn<'_> {
         opened_at: Option<Timestamp>,
         window: GuestWindow,
     ) {
+        self.state.ties.last_gone.take_if(|(gone, _)| gone == thread);
         let guests = &mut self.state.ties.guests;
         guests.retain(|guest| guest.thread != *thread);
         if guests.len() >= bound::GUESTS {

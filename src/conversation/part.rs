@@ -46,6 +46,7 @@ impl Turn<'_> {
             return Ok(());
         };
         ties.newest_from.take_if(|(_, from)| from.as_ref() == Some(guest));
+        ties.last_gone = Some((guest.clone(), self.world.now));
         let (waiting, items) = self.take_out(&gone);
         let body = FactBody::CustomerUnmerged {
             source: guest.clone(),

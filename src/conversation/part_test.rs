@@ -188,6 +188,28 @@ fn a_change_that_crosses_the_parting_arrives() {
     assert!(threads.told().contains(&("a".to_owned(), "message.edited")));
 }
 
+// Holds
+#[test]
+fn a_message_that_crosses_the_parting_is_waited_for_on_its_own_thread() {
+    let mut threads = two();
+    threads.merge("a", "b", at(6));
+    threads.assigned("b", "ben", at(6));
+    let send = threads.reply("b", "hello both", at(7));
+    threads.outcome(&send, "out1", at(7));
+    threads.told();
+    threads.wish_only("a", DeskWish::Unmerge, at(10));
+    let late = of("a", text("a2", at(10)));
+    threads.apply(&thread("a"), &Input::Event(&late), at(10), 0);
+    threads.settle(at(10));
+    let told = threads.told();
+    let received = told.iter().filter(|(_, name)| *name == "message.received");
+    assert_eq!(received.collect::<Vec<_>>(), [&("a".to_owned(), "message.received")]);
+    assert_eq!((threads.due_at("a"), threads.due_at("b")), (Some(at(70)), None));
+    threads.hear("a", &late);
+    threads.hear("a", &edit("a2", 1, at(11)));
+    assert_eq!(threads.told(), says("a", &["message.edited"]), "and it came once");
+}
+
 // Holds
 #[test]
 fn an_outcome_that_comes_after_the_parting_finds_its_send() {
@@ -257,20 +279,24 @@ fn shown(facts: &[Fact]) -> (BTreeMap<MessageId, Shown>, Option<Timestamp>) {
     (messages, read_up_to)
 }
 
-/// Hears events of `a` in this order, merged into `b` before one of them and parted before another.
-fn heard(order: &[Event], merged: usize, parted: usize) -> Threads {
+/// Hears events of `a` in this order, merged into `b` before one of them and parted before another; `crossing`: that one is
+/// passed on while the threads part.
+fn heard(order: &[Event], merged: usize, parted: usize, crossing: bool) -> Threads {
     let mut threads = two();
     for (place, event) in order.iter().map(Some).chain([None]).enumerate() {
         if place == merged {
             assert_eq!(threads.merge("a", "b", at(20)), None);
         }
         if place == parted {
-            assert_eq!(threads.wish("a", DeskWish::Unmerge, at(20)), None);
+            threads.wish_only("a", DeskWish::Unmerge, at(20));
+            if !crossing {
+                threads.settle(at(20));
+            }
         }
         if let Some(event) = event {
             threads.apply(&thread("a"), &Input::Event(&of("a", event.clone())), at(20), 0);
-            threads.settle(at(20));
         }
+        threads.settle(at(20));
     }
     threads
 }
@@ -291,15 +317,16 @@ fn whenever_threads_are_merged_and_part_every_order_of_events_ends_the_same() {
     ];
     for mut events in sets {
         let count = events.len();
-        let alone = shown(&heard(&events, count + 1, count + 1).facts);
+        let never = count + 1;
+        let alone = shown(&heard(&events, never, never, false).facts);
         permutations(&mut events, count, &mut |order| {
             for merged in 0..=count {
-                for parted in merged..=count {
-                    let told = shown(&heard(order, merged, parted).facts);
-                    assert_eq!(told, alone, "merged {merged}, parted {parted}: {order:#?}");
+                for parted in merged..=never {
+                    for crossing in [false, true] {
+                        let told = shown(&heard(order, merged, parted, crossing).facts);
+                        assert_eq!(told, alone, "{merged} to {parted}, {crossing}: {order:#?}");
+                    }
                 }
-                let told = shown(&heard(order, merged, count + 1).facts);
-                assert_eq!(told, alone, "merged {merged}: {order:#?}");
             }
         });
     }

@@ -13,11 +13,13 @@ use crate::domain::id::{AgentId, CommandId, MessageId};
 use crate::domain::outbound::SendResult;
 use crate::domain::settings::WindowOpener;
 use crate::domain::thread::Thread;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{MINUTE_MS, Timestamp};
 use crate::engine::stage::Exit;
 
 /// Most often a word is passed on: longer chains are no chains but rings, made by merges that crossed.
 pub(super) const HOPS_MAX: u8 = 8;
+/// How long after a parting an event may still come that was passed on before it.
+const CROSS_MS: u64 = MINUTE_MS;
 /// Who speaks where no agent does.
 const NOBODY: &str = "system";
 
@@ -65,6 +67,25 @@ impl Turn<'_> {
             self.say_to(&home, (&["event", id.as_str()], None), note)?;
         }
         Ok(Exit::Emitted)
+    }
+
+    /// The guest that passed an event on before it heard that it was let go.
+    pub(super) fn is_for_the_gone(&self) -> Option<Thread> {
+        let (gone, at) = self.state.ties.last_gone.as_ref()?;
+        let crossed = self.origin.as_ref() == Some(gone) && self.world.now <= at.plus_ms(CROSS_MS);
+        (crossed && self.world.hops < HOPS_MAX).then(|| gone.clone())
+    }
+
+    /// Gives an event back to the thread it came on, which answers for it again.
+    pub(super) fn give_back(&mut self, event: &Event, to: &Thread) -> Result<Exit, Error> {
+        let note = ThreadNote::Event { event: Box::new(event.clone()), hops: self.world.hops + 1 };
+        self.say_to(to, (&["back", event.event_id.as_str()], None), note)?;
+        Ok(Exit::Emitted)
+    }
+
+    /// An event of this thread's own that was passed on, and comes back unheard.
+    pub(super) fn is_given_back(&self, event: &Event) -> bool {
+        self.world.hops > 0 && event.thread().as_ref() == Some(self.world.thread)
     }
 
     /// A change waits here too, for the day the threads part: its message may come only then.

@@ -5,7 +5,7 @@
 //! | 1    | postcard of [`ThreadState`] without `ties` and `more`                  |
 //! | 2    | the same, then postcard of [`Ties`]                                    |
 //! | 3    | the same, then postcard of [`More`]                                    |
-//! | 4    | the same, then postcard of the guests' windows and the last home       |
+//! | 4    | the same, then postcard of the guests' windows, last home, last gone   |
 //!
 //! Fields and variants of a layout never move: what is added goes behind, under the next number, and old numbers are read
 //! for ever.
@@ -32,7 +32,7 @@ impl Row for ThreadState {
         append(&self.ties, into);
         append(&self.more, into);
         let windows: Vec<GuestWindow> = self.ties.guests.iter().map(|guest| guest.window).collect();
-        append(&(windows, &self.ties.last_home), into);
+        append(&(windows, &self.ties.last_home, &self.ties.last_gone), into);
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, RowError> {
@@ -66,15 +66,15 @@ impl Row for ThreadState {
     }
 }
 
-/// What layout 4 added: the guests' windows in the guests' order, and the thread merged into last.
-type Behind = (Vec<GuestWindow>, Option<Thread>);
+/// What layout 4 added: the guests' windows in the guests' order, the thread merged into last, the guest let go last.
+type Behind = (Vec<GuestWindow>, Option<Thread>, Option<(Thread, Timestamp)>);
 
 impl Ties {
-    fn put_behind(&mut self, (windows, last_home): Behind) {
+    fn put_behind(&mut self, (windows, last_home, last_gone): Behind) {
         for (guest, window) in self.guests.iter_mut().zip(windows) {
             guest.window = window;
         }
-        self.last_home = last_home;
+        (self.last_home, self.last_gone) = (last_home, last_gone);
     }
 }
 

@@ -78,11 +78,13 @@ fn layout_three_knows_what_was_added_last_and_older_ones_have_nothing_of_it() {
 #[test]
 fn layout_four_knows_what_keeps_a_guests_window_open_and_older_ones_have_nothing_of_it() {
     let old = ThreadState::decode(&bytes(LAYOUTS[2])).unwrap().ties;
-    assert_eq!((old.guests[0].window, old.last_home), (GuestWindow::default(), None));
+    assert_eq!(old.guests[0].window, GuestWindow::default());
+    assert_eq!((old.last_home, old.last_gone), (None, None));
     let ties = ThreadState::decode(&bytes(LAYOUTS[3])).unwrap().ties;
     let window = GuestWindow { opened_by: Some(WindowReason::StoryReply), ad_until: Some(at(77)) };
     assert_eq!(ties.guests[0].window, window);
     assert_eq!(ties.last_home, Some(Thread::from_key("1784:902").unwrap()));
+    assert_eq!(ties.last_gone, Some((Thread::from_key("1784:903").unwrap(), at(88))));
 }
 
 #[test]

@@ -134,6 +134,9 @@ pub struct Ties {
     /// The thread it was merged into last, which still waits for outcomes; on disk behind all others (`row`).
     #[serde(skip)]
     pub last_home: Option<Thread>,
+    /// The guest that was let go last, and when: what it passed on just before is given back; on disk behind all others (`row`).
+    #[serde(skip)]
+    pub last_gone: Option<(Thread, Timestamp)>,
 }
 
 /// A thread merged into this one.
