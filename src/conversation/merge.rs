@@ -8,6 +8,7 @@
 
 use crate::conversation::error::Error;
 use crate::conversation::life_cycle::Began;
+use crate::conversation::part::BROUGHT;
 use crate::conversation::pass::HOPS_MAX;
 use crate::conversation::sla;
 use crate::conversation::state::{Care, Due, GuestWindow, Phase, Preview, TiedGuest, bound};
@@ -176,7 +177,7 @@ impl Turn<'_> {
         if let Some((since, _)) = waits
             && self.state.preview.of.is_none_or(|(newest, _)| newest < since)
         {
-            self.state.preview = Preview { of: Some((since, 0)), text: left.preview.clone() };
+            self.state.preview = Preview { of: Some((since, BROUGHT)), text: left.preview.clone() };
         }
         let direction = if waits.is_some() { Direction::Inbound } else { Direction::Outbound };
         let began = self.join_or_start_due(direction, waits.map(|(_, due)| due), &by, at);

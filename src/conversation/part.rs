@@ -20,6 +20,9 @@ use crate::domain::id::{CommandId, MessageId};
 use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
 
+/// The key of a preview that a merge brought: whose it is nobody can tell, so it goes with whoever goes.
+pub(super) const BROUGHT: u128 = 0;
+
 impl Turn<'_> {
     /// Asks the home to let this thread go; it answers the command.
     pub(super) fn unmerge(&mut self, command: &DeskCommand) -> Result<Option<Refusal>, Error> {
@@ -63,6 +66,7 @@ impl Turn<'_> {
     fn take_out(&mut self, gone: &TiedGuest) -> (Option<GuestContact>, Vec<GuestItem>) {
         let keys: Vec<u128> = gone.mids.iter().map(mid_key).collect();
         let preview = self.forget_preview(&keys);
+        self.forget_preview(&[BROUGHT]);
         self.state.stories.retain(|story| !gone.mids.contains(&story.mid));
         let taken = gone.mids.iter().filter_map(|mid| {
             let entry = self.state.ledger.remove(mid_key(mid))?;
@@ -191,7 +195,9 @@ impl Turn<'_> {
         let Some(place) = ties.guests.iter().position(|guest| guest.thread == *thread) else {
             return;
         };
-        for mid in ties.guests.remove(place).mids {
+        let gone = ties.guests.remove(place);
+        self.forget_preview(&[BROUGHT]);
+        for mid in gone.mids {
             let key = mid_key(&mid);
             self.forget_preview(&[key]);
             self.state.ledger.remove(key);

@@ -151,6 +151,18 @@ fn the_preview_that_comes_back_says_what_became_of_its_message() {
     assert_eq!(threads.state("a").preview.text, "Message was deleted");
 }
 
+// Holds
+#[test]
+fn a_preview_that_a_merge_brought_does_not_outlive_it() {
+    for wish in [DeskWish::Unmerge, DeskWish::Erase] {
+        let mut threads = two();
+        threads.merge("b", "a", at(6));
+        assert_eq!(threads.state("a").preview.text, "says b1", "the newest");
+        assert_eq!(threads.wish("b", wish, at(7)), None);
+        assert_eq!(threads.state("a").preview.text, "");
+    }
+}
+
 // Holds
 #[test]
 fn a_story_is_watched_by_the_thread_that_answers_for_it() {
