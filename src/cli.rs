@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::Role;
+use crate::domain::thread::Thread;
 
 /// The Instagram Direct channel of a customer-service desk, as an exactly-once stream-processing pipeline.
 #[derive(Debug, Parser)]
@@ -47,6 +48,8 @@ pub enum Command {
     DeadLetters(DeadLettersCommand),
     /// Find out where one message went: every record that names an id, and what came of it. Shows no content.
     Trace(TraceArgs),
+    /// Print facts, one JSON object a line, in order per thread; they hold what people wrote. On the built-in broker, while it stands still.
+    Facts(FactsArgs),
     /// Show whether an erased person has left state and compacted topics; exit code 1 when something is left. Shows no content.
     EraseCheck(EraseCheckArgs),
     /// Print the settings in force, secrets masked.
@@ -177,6 +180,35 @@ pub struct TraceArgs {
     pub config: ConfigArgs,
 }
 
+/// Which facts to print, and how.
+#[derive(Debug, Args)]
+pub struct FactsArgs {
+    /// Of this thread alone: `ACCOUNT:PERSON`.
+    #[arg(long, value_name = "KEY", value_parser = thread)]
+    pub thread: Option<Thread>,
+    /// Those that are kept, or from now on.
+    #[arg(long, value_enum, default_value_t = From::Earliest)]
+    pub from: From,
+    /// Go on with what is told later, until stopped; always so with `--from latest`.
+    #[arg(long)]
+    pub follow: bool,
+    /// In the words other desks use: `{id, type, timestamp, initiator, content}`; schemas/README.md.
+    #[arg(long)]
+    pub outward: bool,
+    /// Where settings come from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// Where to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum From {
+    /// At the oldest kept.
+    Earliest,
+    /// At the next one.
+    Latest,
+}
+
 /// Whom to look for.
 #[derive(Debug, Args)]
 pub struct EraseCheckArgs {
@@ -283,6 +315,11 @@ pub enum SchemasCommand {
         #[arg(default_value = "schemas")]
         dir: PathBuf,
     },
+}
+
+/// `ACCOUNT:PERSON`.
+fn thread(text: &str) -> Result<Thread, String> {
+    Thread::from_key(text).map_err(|error| error.to_string())
 }
 
 /// `30s`, `2m`, `1h`, `250ms`, or a number of seconds.

@@ -13,6 +13,7 @@ use crate::domain::fact::{ConversationSnapshot, Fact};
 use crate::domain::outbound::{OutboundSend, SendResult};
 use crate::domain::routing::{AgentSnapshot, RoutingDecision, RoutingRequest};
 use crate::domain::settings::SettingsRecord;
+use crate::project::OutwardEvent;
 
 /// Every public schema by the name `topics.yaml` calls it.
 #[must_use]
@@ -32,6 +33,12 @@ pub fn all() -> BTreeMap<&'static str, Value> {
         ("customer", schemars::schema_for!(CustomerRecord).to_value()),
         ("settings", schemars::schema_for!(SettingsRecord).to_value()),
     ])
+}
+
+/// Schemas of what is served outwardly, in the words other desks use; no topic carries it.
+#[must_use]
+pub fn outward() -> BTreeMap<&'static str, Value> {
+    BTreeMap::from([("outward-event", schemars::schema_for!(OutwardEvent).to_value())])
 }
 
 /// What a reader of `old` would miss or misread in records of `new`, each with its place. Empty: compatible.

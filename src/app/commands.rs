@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::{
-    App, Error, bench, dead_letters, demo, erasure, kafka_settings, open_broker, simulate, trace,
+    App, Error, bench, dead_letters, demo, erasure, facts, kafka_settings, open_broker, simulate,
+    trace,
 };
 use crate::broker::Change;
 use crate::broker::kafka::KafkaBroker;
@@ -53,6 +54,7 @@ fn run(command: Command) -> Result<ExitCode, Error> {
         Command::DeadLetters(DeadLettersCommand::List(args)) => dead_letters::list(&args),
         Command::DeadLetters(DeadLettersCommand::Replay(args)) => dead_letters::replay(&args),
         Command::Trace(args) => trace::show(&args),
+        Command::Facts(args) => facts::print(&args),
         Command::EraseCheck(args) => erasure::show(&args),
         Command::Config(args) => {
             let config = Config::from_process(args.config.as_deref())?;
@@ -217,7 +219,7 @@ async fn health(url: &str) -> Result<ExitCode, Error> {
 
 fn write_schemas(dir: &Path) -> Result<ExitCode, Error> {
     std::fs::create_dir_all(dir)?;
-    for (name, schema) in schemas::all() {
+    for (name, schema) in schemas::all().into_iter().chain(schemas::outward()) {
         let mut text = serde_json::to_string_pretty(&schema)
             .map_err(|error| Error::Failed(error.to_string()))?;
         text.push('\n');

@@ -8,6 +8,7 @@ mod commands;
 mod demo;
 mod dead_letters;
 mod erasure;
+mod facts;
 mod health;
 mod http;
 mod pipeline;

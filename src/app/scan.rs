@@ -1,4 +1,4 @@
-//! Reads whole topics once, from their beginning to where they end now, with a progress bar for whoever watches.
+//! Reads whole topics once, from their beginning to where they end now, with a progress bar for whoever watches; or as they grow.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::Error;
 use crate::broker::record::Record;
 use crate::broker::{Broker, NextOffsets, PollBounds};
+use crate::cli::From;
 use crate::topics::Topic;
 
 const BATCH: PollBounds =
@@ -23,13 +24,41 @@ const BATCH: PollBounds =
 pub(super) fn scan(
     broker: &Broker,
     topics: &[Topic],
+    each: impl FnMut(&Record) -> Result<Scan, Error>,
+) -> Result<(), Error> {
+    read(broker, topics, Stretch { from: From::Earliest, follow: false }, each)
+}
+
+/// What of a topic to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stretch {
+    /// Where to begin.
+    pub(super) from: From,
+    /// Whether to go on behind where it ends now.
+    pub(super) follow: bool,
+}
+
+/// The same for another stretch of them.
+///
+/// # Errors
+///
+/// The broker's, or what `each` answers.
+pub(super) fn read(
+    broker: &Broker,
+    topics: &[Topic],
+    stretch: Stretch,
     mut each: impl FnMut(&Record) -> Result<Scan, Error>,
 ) -> Result<(), Error> {
     let (mut from, mut ends) = (NextOffsets::new(), BTreeMap::new());
     for &topic in topics {
         for partition in 0..broker.partitions(topic)? {
-            from.insert((topic, partition), 0);
-            ends.insert((topic, partition), broker.end_offset(topic, partition)?);
+            let end = broker.end_offset(topic, partition)?;
+            let begin = match stretch.from {
+                From::Earliest => 0,
+                From::Latest => end,
+            };
+            from.insert((topic, partition), begin);
+            ends.insert((topic, partition), end);
         }
     }
     let bar = ProgressBar::new(ends.values().sum());
@@ -50,7 +79,9 @@ pub(super) fn scan(
         let is_there = ends.iter().all(|(at, end)| next.get(at).is_some_and(|next| next >= end));
         if batch.at_end || is_there {
             bar.finish_and_clear();
-            return Ok(());
+            if !stretch.follow {
+                return Ok(());
+            }
         }
     }
 }

@@ -130,7 +130,7 @@ impl Turn<'_> {
 }
 
 /// Who changes an item: its writer, as far as the platform tells.
-const fn writer(entry: &Entry) -> Initiator {
+pub(super) const fn writer(entry: &Entry) -> Initiator {
     match entry.author {
         Author::Customer => Initiator::Customer,
         Author::NativeApp | Author::Desk => Initiator::NativeApp,

@@ -139,6 +139,9 @@ pub fn decide(
 
 impl Turn<'_> {
     fn event(&mut self, event: &Event) -> Result<Exit, Error> {
+        if let Some(gone) = self.is_for_the_gone() {
+            return self.give_back(event, &gone);
+        }
         if self.is_for_home(event) {
             return self.pass_on(event);
         }

@@ -18,10 +18,23 @@ pub(super) struct Waited {
     pub(super) read: bool,
 }
 
+impl Early {
+    const fn is_edit_of(&self, key: u128) -> bool {
+        self.key == key && matches!(self.change, EarlyChange::Edited { .. })
+    }
+}
+
 impl Turn<'_> {
     /// Has a change wait for its message.
     pub(super) fn wait_for(&mut self, key: u128, occurred_at: Timestamp, change: EarlyChange) {
         let early = &mut self.state.early;
+        let is_unsent = |early: &Early| early.key == key && early.change == EarlyChange::Deleted;
+        match change {
+            // Nothing that was said of it stays.
+            EarlyChange::Deleted => early.retain(|early| !early.is_edit_of(key)),
+            EarlyChange::Edited { .. } if early.iter().any(is_unsent) => return,
+            EarlyChange::Edited { .. } | EarlyChange::Reacted { .. } | EarlyChange::Read => (),
+        }
         if early.len() >= bound::EARLY {
             let spare = early.iter().position(|waiting| waiting.change != EarlyChange::Deleted);
             early.remove(spare.unwrap_or(0));

@@ -58,7 +58,7 @@ impl Turn<'_> {
         let at = event.occurred_at.min(self.world.now);
         match self.looks_like(at, body).map(|send| (send.send_id.clone(), send.doubt)) {
             Some((send_id, Doubt::Unknown { .. } | Doubt::Asked)) => {
-                self.settle(&send_id, event.mid.as_ref())?;
+                self.settle_by(event, &send_id)?;
                 Ok(Exit::Emitted)
             }
             Some((send_id, Doubt::None)) if self.state.held.len() < bound::HELD => {
@@ -125,7 +125,7 @@ impl Turn<'_> {
         let held = self.state.held.remove(place);
         if self.state.sends.iter().any(|send| send.send_id == held.send_id) {
             let event: Event = read(&held)?;
-            return self.settle(&held.send_id, event.mid.as_ref());
+            return self.settle_by(&event, &held.send_id);
         }
         self.release(&held)
     }
@@ -133,10 +133,12 @@ impl Turn<'_> {
     /// A held echo is not of the send it looked like: of another, or native.
     pub(super) fn release(&mut self, held: &HeldEcho) -> Result<(), Error> {
         let event: Event = read(held)?;
-        if let EventKind::MessageEchoed(body) = &event.kind {
-            self.place_echo(&event, body)?;
-        }
-        Ok(())
+        let EventKind::MessageEchoed(body) = &event.kind else { return Ok(()) };
+        let its_own = event.thread().filter(|thread| thread != self.world.thread);
+        let before = std::mem::replace(&mut self.origin, its_own);
+        let placed = self.place_echo(&event, body);
+        self.origin = before;
+        placed.map(|_| ())
     }
 }
 

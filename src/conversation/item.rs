@@ -25,6 +25,7 @@ impl Turn<'_> {
     pub(super) fn repeated(&mut self, event: &Event) -> Option<Exit> {
         let digest = derive::digest(&["event", event.event_id.as_str()]);
         match self.state.seen_events.recall(digest, event.occurred_at) {
+            Memory::Repeated | Memory::Forgotten if self.is_given_back(event) => None,
             Memory::Repeated => Some(Exit::Skipped("duplicate")),
             Memory::Forgotten => Some(Exit::Skipped("stale")),
             Memory::New => {
@@ -91,7 +92,7 @@ impl Turn<'_> {
         self.show(event, body, entry, &Initiator::Customer)?;
         self.state.last_inbound_at = self.state.last_inbound_at.max(Some(at));
         let opens = self.opens(event);
-        self.came_from(event.mid.as_ref(), at, opens.is_some());
+        self.came_from(at, opens);
         if let Some(opens) = opens.filter(|_| self.origin.is_none()) {
             self.opened(opens, at);
         }
@@ -130,6 +131,10 @@ impl Turn<'_> {
         };
         self.tell_of(contact, initiator.clone(), at, fact);
         let Some(mid) = &event.mid else { return Ok(()) };
+        if let Some(origin) = self.origin.clone() {
+            self.guest(&origin);
+            self.is_of(&origin, mid);
+        }
         self.tell_waited(mid, at, waited, initiator);
         match expires_at.filter(|_| !deleted && author == Author::Customer) {
             Some(expires_at) if is_there => self.story_shown(mid, expires_at),

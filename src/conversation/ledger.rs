@@ -4,21 +4,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::command::GuestItem;
 use crate::domain::derive::digest;
+pub use crate::domain::event::Author;
 use crate::domain::event::{ContentKind, Event};
 use crate::domain::id::MessageId;
 use crate::domain::time::Timestamp;
-
-/// Who wrote an item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Author {
-    /// The person.
-    Customer,
-    /// Somebody of the business, elsewhere.
-    NativeApp,
-    /// An agent of ours, or a rule.
-    Desk,
-}
 
 /// One item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +51,36 @@ impl Entry {
             liked: false,
             reaction: None,
             story_expires_at: None,
+        }
+    }
+
+    /// What another thread knew of an item of this one.
+    #[must_use]
+    pub fn of_guest(item: &GuestItem) -> Self {
+        Self {
+            deleted: item.deleted,
+            num_edit: item.num_edit,
+            liked: item.liked,
+            reaction: item.reacted_at.map(|at| (at, item.reaction_removed)),
+            story_expires_at: item.story_expires_at,
+            ..Self::new(mid_key(&item.mid), item.author, item.kind, item.occurred_at)
+        }
+    }
+
+    /// The same, for the other thread to know.
+    #[must_use]
+    pub fn for_guest(&self, mid: MessageId) -> GuestItem {
+        GuestItem {
+            mid,
+            author: self.author,
+            kind: self.kind,
+            occurred_at: self.occurred_at,
+            deleted: self.deleted,
+            num_edit: self.num_edit,
+            liked: self.liked,
+            reacted_at: self.reaction.map(|(at, _)| at),
+            reaction_removed: self.reaction.is_some_and(|(_, removed)| removed),
+            story_expires_at: self.story_expires_at,
         }
     }
 }

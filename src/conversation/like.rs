@@ -46,7 +46,7 @@ impl Turn<'_> {
             doubt: Doubt::None,
         });
         let thread = self.thread_of(mid);
-        let until = self.own_window_until();
+        let until = self.window_until(&thread);
         let mid = mid.clone();
         self.send(OutboundSend {
             part: if on { SendPart::React { mid } } else { SendPart::Unreact { mid } },

@@ -8,9 +8,10 @@
 
 use crate::conversation::error::Error;
 use crate::conversation::life_cycle::Began;
+use crate::conversation::part::BROUGHT;
 use crate::conversation::pass::HOPS_MAX;
 use crate::conversation::sla;
-use crate::conversation::state::{Care, Due, Phase, Preview, TiedGuest, bound};
+use crate::conversation::state::{Care, Due, GuestWindow, Phase, Preview, TiedGuest, bound};
 use crate::conversation::turn::Turn;
 use crate::domain::command::{DeskCommand, Guest, GuestContact, Refusal, ThreadNote};
 use crate::domain::derive;
@@ -40,6 +41,8 @@ impl Turn<'_> {
         let newcomer = Box::new(Guest {
             guest: self.world.thread.clone(),
             opened_at: self.state.window.map(|window| window.opened_at),
+            opened_by: self.state.more.opened_by,
+            ad_until_at: self.state.more.ad_until,
             conversation_id: conversation_id.transpose()?,
             contact,
         });
@@ -100,8 +103,8 @@ impl Turn<'_> {
         match note {
             ThreadNote::TakeIn { newcomer, hops } => self.take_in(command, newcomer, *hops),
             ThreadNote::LetGo { guest, answer } => self.let_go(command, guest, answer),
-            ThreadNote::Gone { answer, waiting } => {
-                self.be_own_again(command, answer, waiting.as_deref());
+            ThreadNote::Gone { answer, waiting, items } => {
+                self.be_own_again(command, answer, (waiting.as_deref(), items));
                 Ok(())
             }
             ThreadNote::Forget { guest } => {
@@ -123,7 +126,8 @@ impl Turn<'_> {
         }
         let by = Initiator::Agent(command.agent_id.clone());
         self.know_customer(&by, self.at);
-        self.welcome(&from.guest, from.opened_at);
+        let window = GuestWindow { opened_by: from.opened_by, ad_until: from.ad_until_at };
+        self.welcome(&from.guest, from.opened_at, window);
         let body = FactBody::CustomerMerged {
             source: from.guest.clone(),
             source_customer_id: derive::customer_id(&from.guest)?,
@@ -147,13 +151,19 @@ impl Turn<'_> {
         }
     }
 
-    pub(super) fn welcome(&mut self, thread: &Thread, opened_at: Option<Timestamp>) {
+    pub(super) fn welcome(
+        &mut self,
+        thread: &Thread,
+        opened_at: Option<Timestamp>,
+        window: GuestWindow,
+    ) {
+        self.state.ties.last_gone.take_if(|(gone, _)| gone == thread);
         let guests = &mut self.state.ties.guests;
         guests.retain(|guest| guest.thread != *thread);
         if guests.len() >= bound::GUESTS {
             guests.remove(0);
         }
-        guests.push(TiedGuest { thread: thread.clone(), opened_at, mids: Vec::new() });
+        guests.push(TiedGuest { thread: thread.clone(), opened_at, mids: Vec::new(), window });
         let newest = self.state.ties.newest_from.as_ref().map(|(newest, _)| *newest);
         if opened_at > newest.max(self.state.window.map(|window| window.opened_at)) {
             self.state.ties.newest_from = opened_at.map(|opened| (opened, Some(thread.clone())));
@@ -167,7 +177,7 @@ impl Turn<'_> {
         if let Some((since, _)) = waits
             && self.state.preview.of.is_none_or(|(newest, _)| newest < since)
         {
-            self.state.preview = Preview { of: Some((since, 0)), text: left.preview.clone() };
+            self.state.preview = Preview { of: Some((since, BROUGHT)), text: left.preview.clone() };
         }
         let direction = if waits.is_some() { Direction::Inbound } else { Direction::Outbound };
         let began = self.join_or_start_due(direction, waits.map(|(_, due)| due), &by, at);

@@ -2,7 +2,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test looks for one of many")]
 
-use crate::conversation::rehearsed::{agent, at, delete, echo, mid, react, text};
+use crate::conversation::rehearsed::{agent, at, echo, mid, react, text};
 use crate::conversation::threads_rehearsed::{Threads, says, thread, two};
 use crate::domain::command::{DeskWish, Refusal};
 use crate::domain::derive;
@@ -147,52 +147,6 @@ fn only_the_last_merge_is_taken_back_and_items_return_by_their_thread() {
     threads.hear("a", &text("a2", at(11)));
     assert_eq!(threads.told(), says("a", &["message.received"]));
     assert_eq!(threads.merge("a", "b", at(12)), None, "and may be merged again");
-}
-
-// Holds
-#[test]
-fn who_waits_when_threads_part_waits_on_their_own_thread_with_the_same_date_and_agent() {
-    let mut threads = two();
-    threads.merge("a", "b", at(6));
-    threads.assigned("b", "ben", at(6));
-    let send = threads.reply("b", "hello both", at(7));
-    threads.outcome(&send, "out1", at(7));
-    threads.hear("a", &text("a2", at(10)));
-    assert_eq!(threads.due_at("b"), Some(at(70)));
-    threads.told();
-    threads.asked();
-    assert_eq!(threads.wish("a", DeskWish::Unmerge, at(12)), None);
-    assert_eq!((threads.due_at("a"), threads.due_at("b")), (Some(at(70)), None));
-    let told = threads.told();
-    assert!(told.contains(&("b".to_owned(), "sla.cleared")), "{told:?}");
-    for name in ["conversation.reopened", "contact.started", "sla.started"] {
-        assert!(told.contains(&("a".to_owned(), name)), "{name} is not in {told:?}");
-    }
-    let asks = threads.asked();
-    let RoutingAsk::Assign { agent_id, .. } = &asks.last().unwrap().1 else { panic!("{asks:?}") };
-    assert_eq!(agent_id, &agent("ben"), "who had them");
-    assert!(!threads.state("b").preview.text.contains("a2"), "nothing of a's is shown on b");
-    // Unsent after all: b's line of it must go, and a alone hears of it.
-    threads.hear("a", &delete("a2", at(13)));
-    assert_eq!(threads.told(), says("a", &["message.deleted"]));
-}
-
-// Holds: R-152
-#[test]
-fn who_waited_before_the_merge_waits_after_it_and_the_homes_own_wait_stays() {
-    let mut threads = two();
-    threads.merge("a", "b", at(6));
-    assert_eq!(threads.due_at("b"), Some(at(60)), "a's, the earlier");
-    assert_eq!(threads.wish("a", DeskWish::Unmerge, at(8)), None);
-    assert_eq!((threads.due_at("a"), threads.due_at("b")), (Some(at(60)), Some(at(65))));
-    // Nobody waits: nothing begins.
-    let mut threads = two();
-    threads.merge("a", "b", at(6));
-    threads.assigned("b", "ben", at(6));
-    let send = threads.reply("b", "hello both", at(7));
-    threads.outcome(&send, "out1", at(7));
-    threads.wish("a", DeskWish::Unmerge, at(8));
-    assert_eq!(threads.status("a"), Some(Status::Closed));
 }
 
 // Holds: R-152

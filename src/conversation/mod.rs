@@ -80,6 +80,8 @@ mod property_test;
 #[cfg(test)]
 mod merge_test;
 #[cfg(test)]
+mod part_test;
+#[cfg(test)]
 mod erase_test;
 #[cfg(test)]
 mod people_test;

@@ -6,7 +6,7 @@ use crate::conversation::ledger::{Author, Entry, mid_key};
 use crate::conversation::state::{Doubt, PendingSend, Sending};
 use crate::conversation::turn::Turn;
 use crate::domain::derive::{self, digest};
-use crate::domain::event::ContentKind;
+use crate::domain::event::{ContentKind, Event};
 use crate::domain::fact::{FactBody, Initiator, Item};
 use crate::domain::id::{MessageId, SendId};
 use crate::domain::outbound::{FailureCode, SendOutcome, SendResult};
@@ -26,6 +26,9 @@ impl Turn<'_> {
         match (&pending.what, &result.outcome) {
             (Sending::Words { .. }, SendOutcome::Accepted { mid }) => {
                 self.accepted(&pending.send_id, mid.as_ref())?;
+                if let Some(mid) = mid {
+                    self.is_of(&result.thread, mid);
+                }
             }
             (Sending::Words { .. }, SendOutcome::Failed { code, .. }) => {
                 self.failed(&pending, *code)?;
@@ -66,11 +69,7 @@ impl Turn<'_> {
     }
 
     /// A part went out, by the answer or by its echo.
-    pub(super) fn settle(
-        &mut self,
-        send_id: &SendId,
-        mid: Option<&MessageId>,
-    ) -> Result<(), Error> {
+    fn settle(&mut self, send_id: &SendId, mid: Option<&MessageId>) -> Result<(), Error> {
         let Some(send) = self.take(send_id) else { return Ok(()) };
         let Sending::Words { human, .. } = send.what else { return Ok(()) };
         let initiator = by(&send, human);
@@ -124,6 +123,15 @@ impl Turn<'_> {
         Ok(())
     }
 
+    /// The same by its echo.
+    pub(super) fn settle_by(&mut self, echo: &Event, send_id: &SendId) -> Result<(), Error> {
+        self.settle(send_id, echo.mid.as_ref())?;
+        if let Some((thread, mid)) = echo.thread().zip(echo.mid.as_ref()) {
+            self.is_of(&thread, mid);
+        }
+        Ok(())
+    }
+
     /// What was taken for written in the app was this send: one message, told of once.
     fn recognise(
         &mut self,
@@ -173,7 +181,7 @@ impl Turn<'_> {
         let held = self.state.held.iter().position(|held| held.send_id == send.send_id);
         if let Some(held) = held.map(|place| self.state.held.remove(place)) {
             let event = echo::read(&held)?;
-            self.settle(&send.send_id, event.mid.as_ref())?;
+            self.settle_by(&event, &send.send_id)?;
             return Ok(Exit::Emitted);
         }
         let ask_at = self.at.plus_ms(self.account(self.at).unknown_after_ms);

@@ -4,19 +4,22 @@
 
 use crate::conversation::error::Error;
 use crate::conversation::ledger::{item_key, mid_key};
-use crate::conversation::state::bound;
+use crate::conversation::state::{EarlyChange, GuestWindow, TiedGuest, bound};
 use crate::conversation::turn::Turn;
 use crate::domain::command::{DeskCommand, DeskWish, ThreadNote};
 use crate::domain::derive;
-use crate::domain::event::{Event, EventKind};
+use crate::domain::event::{Direction, Event, EventKind, Reaction};
 use crate::domain::id::{AgentId, CommandId, MessageId};
 use crate::domain::outbound::SendResult;
+use crate::domain::settings::WindowOpener;
 use crate::domain::thread::Thread;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{MINUTE_MS, Timestamp};
 use crate::engine::stage::Exit;
 
 /// Most often a word is passed on: longer chains are no chains but rings, made by merges that crossed.
 pub(super) const HOPS_MAX: u8 = 8;
+/// How long after a parting an event may still come that was passed on before it.
+const CROSS_MS: u64 = MINUTE_MS;
 /// Who speaks where no agent does.
 const NOBODY: &str = "system";
 
@@ -56,14 +59,71 @@ impl Turn<'_> {
             self.opened(opens, self.at);
         }
         let Some(home) = self.state.ties.home.clone() else { return Ok(Exit::Skipped("ignored")) };
-        let note = ThreadNote::Event { event: Box::new(event.clone()), hops: self.world.hops + 1 };
-        self.say_to(&home, (&["event", event.event_id.as_str()], None), note)?;
+        let waited = self.waited_for(event)?;
+        self.remember_change(event);
+        for event in std::iter::once(event.clone()).chain(waited) {
+            let id = event.event_id.clone();
+            let note = ThreadNote::Event { event: Box::new(event), hops: self.world.hops + 1 };
+            self.say_to(&home, (&["event", id.as_str()], None), note)?;
+        }
         Ok(Exit::Emitted)
+    }
+
+    /// The guest that passed an event on before it heard that it was let go.
+    pub(super) fn is_for_the_gone(&self) -> Option<Thread> {
+        let (gone, at) = self.state.ties.last_gone.as_ref()?;
+        let crossed = self.origin.as_ref() == Some(gone) && self.world.now <= at.plus_ms(CROSS_MS);
+        (crossed && self.world.hops < HOPS_MAX).then(|| gone.clone())
+    }
+
+    /// Gives an event back to the thread it came on, which answers for it again.
+    pub(super) fn give_back(&mut self, event: &Event, to: &Thread) -> Result<Exit, Error> {
+        let note = ThreadNote::Event { event: Box::new(event.clone()), hops: self.world.hops + 1 };
+        self.say_to(to, (&["back", event.event_id.as_str()], None), note)?;
+        Ok(Exit::Emitted)
+    }
+
+    /// An event of this thread's own that was passed on, and comes back unheard.
+    pub(super) fn is_given_back(&self, event: &Event) -> bool {
+        self.world.hops > 0 && event.thread().as_ref() == Some(self.world.thread)
+    }
+
+    /// A change waits here too, for the day the threads part: its message may come only then.
+    fn remember_change(&mut self, event: &Event) {
+        let Some((mid, change)) = change_of(event) else { return };
+        if change == EarlyChange::Read {
+            // Of what was read meanwhile the newest says all.
+            let at = self.at;
+            self.state.early.retain(|it| it.change != EarlyChange::Read || it.occurred_at > at);
+        }
+        self.wait_for(mid_key(mid), self.at, change);
+    }
+
+    /// What had waited here for a message that goes home, as the events it came by: it goes along.
+    fn waited_for(&self, event: &Event) -> Result<Vec<Event>, Error> {
+        let is_message = matches!(
+            event.kind,
+            EventKind::MessageReceived(_)
+                | EventKind::MessageEchoed(_)
+                | EventKind::PostbackReceived { .. }
+        );
+        let Some(mid) = event.mid.as_ref().filter(|_| is_message) else { return Ok(Vec::new()) };
+        let its = self.state.early.iter().filter(|early| early.key == mid_key(mid));
+        its.map(|early| {
+            let kind = kind_of(&early.change, mid);
+            let when = early.occurred_at.as_ms().to_string();
+            let event_id = derive::event_id(&[event.event_id.as_str(), kind.name(), &when])?;
+            Ok(Event { kind, event_id, occurred_at: early.occurred_at, ..event.clone() })
+        })
+        .collect()
     }
 
     /// The outcome of a send of the home's, to this thread's person.
     pub(super) fn pass_on_outcome(&mut self, result: &SendResult) -> Result<Exit, Error> {
-        let home = self.state.ties.home.clone().filter(|_| self.world.hops < HOPS_MAX);
+        let ties = &self.state.ties;
+        // A send that was on its way when the threads parted is still its own.
+        let home = ties.home.clone().or_else(|| ties.last_home.clone());
+        let home = home.filter(|_| self.world.hops < HOPS_MAX);
         let Some(home) = home else { return Ok(Exit::Skipped("stale")) };
         let settled_at = result.settled_at.as_ms().to_string();
         let id = ["outcome", result.send_id.as_str(), result.outcome.name(), &settled_at];
@@ -97,8 +157,8 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// Remembers that an inbound item came, and from which guest.
-    pub(super) fn came_from(&mut self, mid: Option<&MessageId>, at: Timestamp, opens: bool) {
+    /// Remembers that an inbound item came, from which guest, and that it opened the guest's window.
+    pub(super) fn came_from(&mut self, at: Timestamp, opens: Option<(WindowOpener, bool)>) {
         let origin = self.origin.clone();
         let ties = &mut self.state.ties;
         if ties.guests.is_empty() && origin.is_none() {
@@ -107,24 +167,96 @@ impl Turn<'_> {
         if ties.newest_from.as_ref().is_none_or(|(newest, _)| *newest <= at) {
             ties.newest_from = Some((at, origin.clone()));
         }
-        let Some(origin) = origin else { return };
-        if !ties.guests.iter().any(|guest| guest.thread == origin) {
-            self.welcome(&origin, None);
+        let ad_until = at.plus_ms(self.account(at).ad_window_ms);
+        let Some((guest, (opener, by_ad))) = origin.and_then(|it| self.guest(&it)).zip(opens)
+        else {
+            return;
+        };
+        if guest.opened_at < Some(at) {
+            guest.opened_at = Some(at);
+            guest.window.opened_by = Some(opener.into());
         }
-        let guests = &mut self.state.ties.guests;
-        if let Some(guest) = guests.iter_mut().find(|guest| guest.thread == origin) {
-            guest.opened_at = guest.opened_at.max(Some(at).filter(|_| opens));
-            if guest.mids.len() >= bound::GUEST_MIDS {
-                guest.mids.remove(0);
-            }
-            guest.mids.extend(mid.cloned());
-        }
+        guest.window.ad_until = guest.window.ad_until.max(Some(ad_until).filter(|_| by_ad));
     }
 
-    /// The thread a message came on.
+    /// Remembers a message as a guest's, to or from its person.
+    pub(super) fn is_of(&mut self, thread: &Thread, mid: &MessageId) {
+        let guests = &mut self.state.ties.guests;
+        let Some(guest) = guests.iter_mut().find(|guest| guest.thread == *thread) else { return };
+        if guest.mids.contains(mid) {
+            return;
+        }
+        if guest.mids.len() >= bound::GUEST_MIDS {
+            guest.mids.remove(0);
+        }
+        guest.mids.push(mid.clone());
+    }
+
+    /// A guest; a longer chain makes it known by what it brings.
+    pub(super) fn guest(&mut self, thread: &Thread) -> Option<&mut TiedGuest> {
+        if !self.state.ties.guests.iter().any(|guest| guest.thread == *thread) {
+            self.welcome(thread, None, GuestWindow::default());
+        }
+        self.state.ties.guests.iter_mut().find(|guest| guest.thread == *thread)
+    }
+
+    /// The thread a message came on, or went to.
     pub(super) fn thread_of(&self, mid: &MessageId) -> Thread {
         let guests = &self.state.ties.guests;
         let its = guests.iter().find(|guest| guest.mids.contains(mid));
         its.map_or_else(|| self.world.thread.clone(), |guest| guest.thread.clone())
+    }
+}
+
+/// What an event changes of a message, and of which; `None` for what is a message itself.
+fn change_of(event: &Event) -> Option<(&MessageId, EarlyChange)> {
+    let change = match &event.kind {
+        EventKind::MessageDeleted { .. } => EarlyChange::Deleted,
+        EventKind::MessageEdited { text, num_edit } => {
+            EarlyChange::Edited { text: text.clone(), num_edit: *num_edit }
+        }
+        EventKind::MessageRead { .. } => EarlyChange::Read,
+        EventKind::ReactionAdded(reaction) => return reacted(reaction, false),
+        EventKind::ReactionRemoved(reaction) => return reacted(reaction, true),
+        EventKind::MessageReceived(_)
+        | EventKind::MessageEchoed(_)
+        | EventKind::PostbackReceived { .. }
+        | EventKind::ReferralReceived { .. }
+        | EventKind::ThreadControl(_)
+        | EventKind::AccountPolicy { .. }
+        | EventKind::WebhookTest { .. }
+        | EventKind::Ignored { .. }
+        | EventKind::DeadLetter { .. } => return None,
+    };
+    Some((event.mid.as_ref()?, change))
+}
+
+fn reacted(reaction: &Reaction, removed: bool) -> Option<(&MessageId, EarlyChange)> {
+    let is_persons = reaction.direction == Direction::Inbound;
+    let change = EarlyChange::Reacted { emoji: reaction.emoji.clone(), removed };
+    is_persons.then_some((&reaction.target_mid, change))
+}
+
+/// The event a change came by.
+fn kind_of(change: &EarlyChange, mid: &MessageId) -> EventKind {
+    match change {
+        EarlyChange::Deleted => EventKind::MessageDeleted { direction: Direction::Inbound },
+        EarlyChange::Edited { text, num_edit } => {
+            EventKind::MessageEdited { text: text.clone(), num_edit: *num_edit }
+        }
+        EarlyChange::Read => EventKind::MessageRead { watermark_at: None },
+        EarlyChange::Reacted { emoji, removed } => {
+            let reaction = Reaction {
+                target_mid: mid.clone(),
+                reaction: None,
+                emoji: emoji.clone(),
+                direction: Direction::Inbound,
+            };
+            if *removed {
+                EventKind::ReactionRemoved(reaction)
+            } else {
+                EventKind::ReactionAdded(reaction)
+            }
+        }
     }
 }

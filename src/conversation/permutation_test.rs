@@ -4,12 +4,8 @@
 
 use crate::conversation::order_test::{reckoned, told};
 use crate::conversation::property_test::{end_state, heard};
-use crate::conversation::rehearsed::{at, delete, echo, edit, event, mention, react, text};
-use crate::domain::event::{Event, EventKind};
-
-fn read(name: &str, minute: u64) -> Event {
-    event(EventKind::MessageRead { watermark_at: None }, name, at(minute))
-}
+use crate::conversation::rehearsed::{at, delete, echo, edit, mention, react, read, text};
+use crate::domain::event::Event;
 
 /// What may happen to few messages, by what is tried with it.
 fn sets() -> Vec<(&'static str, Vec<Event>)> {
@@ -43,7 +39,14 @@ fn sets() -> Vec<(&'static str, Vec<Event>)> {
         ),
         (
             "an echo between two messages, and a read",
-            vec![m1.clone(), e1.clone(), m2.clone(), read("e1", 6), e2.clone(), read("e2", 7)],
+            vec![
+                m1.clone(),
+                e1.clone(),
+                m2.clone(),
+                read("e1", at(6)),
+                e2.clone(),
+                read("e2", at(7)),
+            ],
         ),
         (
             "a mention, its delete, a message and the answer",
@@ -66,7 +69,7 @@ fn sets() -> Vec<(&'static str, Vec<Event>)> {
             vec![
                 e1,
                 edit("e1", 1, at(3)),
-                read("e1", 4),
+                read("e1", at(4)),
                 react("e1", at(4), false),
                 m1,
                 delete("e1", at(5)),
@@ -77,7 +80,7 @@ fn sets() -> Vec<(&'static str, Vec<Event>)> {
 }
 
 /// Calls `with` for every order of `events`, by Heap's way.
-fn permutations(events: &mut Vec<Event>, up_to: usize, with: &mut impl FnMut(&[Event])) {
+pub(super) fn permutations(events: &mut Vec<Event>, up_to: usize, with: &mut impl FnMut(&[Event])) {
     if up_to <= 1 {
         return with(events);
     }

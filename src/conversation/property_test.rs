@@ -190,7 +190,7 @@ fn decision(which: u8, place: usize, now: Timestamp, state: &ThreadState) -> Rou
         1 => RoutingVerdict::Offered { offer_id, agent_id, expires_at: now, round: 1 },
         2 => RoutingVerdict::Accepted { offer_id, agent_id },
         3 => RoutingVerdict::Rejected { offer_id, agent_id, reason: RejectReason::Declined },
-        4 => RoutingVerdict::Rescinded { offer_id, agent_id },
+        4 => RoutingVerdict::Rescinded { offer_id, agent_id, reason: Default::default() },
         5 => RoutingVerdict::Assigned { agent_id, reason: AssignReason::Manual },
         _ => RoutingVerdict::Unassigned { agent_id, reason: Default::default() },
     };

@@ -6,7 +6,8 @@ use crate::conversation::state::ThreadState;
 use crate::domain::command::{DeskCommand, DeskWish, Refusal};
 use crate::domain::derive;
 use crate::domain::event::{
-    Content, ContentKind, Direction, Event, EventKind, MessageBody, Reaction, Story as StoryShown,
+    Content, ContentKind, Direction, Event, EventKind, MessageBody, Reaction, Referral,
+    Story as StoryShown,
 };
 use crate::domain::fact::{ConversationSnapshot, Fact, FactBody, Status};
 use crate::domain::id::{AgentId, ClientMessageId, CommandId, EventId, MessageId, OfferId};
@@ -310,6 +311,18 @@ pub(super) fn mention(name: &str, when: Timestamp) -> Event {
         StoryShown { id: Some(name.to_owned()), url: Some("https://cdn.example/s".to_owned()) };
     let body = MessageBody { story: Some(story), ..body(ContentKind::StoryMention, None) };
     event(EventKind::MessageReceived(body), name, when)
+}
+
+/// A message of somebody whom an ad brought.
+pub(super) fn by_ad(name: &str, minute: u64) -> Event {
+    let referral = Referral { source: Some("ADS".to_owned()), ..Referral::default() };
+    let body = MessageBody { referral: Some(referral), ..body(ContentKind::Text, Some(name)) };
+    event(EventKind::MessageReceived(body), name, at(minute))
+}
+
+/// The person has seen a message.
+pub(super) fn read(name: &str, when: Timestamp) -> Event {
+    event(EventKind::MessageRead { watermark_at: None }, name, when)
 }
 
 pub(super) fn react(name: &str, when: Timestamp, removed: bool) -> Event {

@@ -8,7 +8,7 @@ use crate::conversation::turn::Turn;
 use crate::domain::derive;
 use crate::domain::fact::{FactBody, Initiator};
 use crate::domain::id::AgentId;
-use crate::domain::routing::{RoutingDecision, RoutingVerdict};
+use crate::domain::routing::{RoutingDecision, RoutingVerdict, UnassignReason};
 use crate::engine::stage::Exit;
 
 /// Shown when an echo is the newest item at the assignment.
@@ -40,9 +40,13 @@ impl Turn<'_> {
         let newest = conversation_id.is_ok_and(|id| id == decision.conversation_id)
             && contact_id.is_ok_and(|id| id == decision.contact_id);
         match &decision.verdict {
-            RoutingVerdict::Rescinded { offer_id, agent_id } if ended && newest => {
+            RoutingVerdict::Rescinded { offer_id, agent_id, reason } if ended && newest => {
                 let (offer_id, agent_id) = (offer_id.clone(), agent_id.clone());
-                let body = FactBody::ContactRescinded { offer_id, agent_id };
+                // Routing hears only that nobody is needed any more.
+                let is_merged = self.state.ties.home.is_some();
+                let merge = UnassignReason::CustomerConversationMerge;
+                let reason = Some(if is_merged { merge } else { *reason });
+                let body = FactBody::ContactRescinded { offer_id, agent_id, reason };
                 self.tell_of(Some(self.state.contacts), Initiator::System, self.at, body);
                 Exit::Emitted
             }
@@ -104,9 +108,10 @@ impl Turn<'_> {
                 self.tell(system, at, body);
                 self.care(Care::Asked);
             }
-            RoutingVerdict::Rescinded { offer_id, agent_id } => {
+            RoutingVerdict::Rescinded { offer_id, agent_id, reason } => {
                 let (offer_id, agent_id) = (offer_id.clone(), agent_id.clone());
-                self.tell(system, at, FactBody::ContactRescinded { offer_id, agent_id });
+                let reason = Some(*reason);
+                self.tell(system, at, FactBody::ContactRescinded { offer_id, agent_id, reason });
                 self.care(Care::Asked);
             }
             RoutingVerdict::Unassigned { agent_id: _, reason } => {

@@ -5,17 +5,21 @@
 //! | 1    | postcard of [`ThreadState`] without `ties` and `more`                  |
 //! | 2    | the same, then postcard of [`Ties`]                                    |
 //! | 3    | the same, then postcard of [`More`]                                    |
+//! | 4    | the same, then postcard of the guests' windows, last home, last gone   |
 //!
 //! Fields and variants of a layout never move: what is added goes behind, under the next number, and old numbers are read
 //! for ever.
 
-use crate::conversation::state::{More, ThreadState, Ties};
+use crate::conversation::state::{GuestWindow, More, ThreadState, Ties};
 use crate::conversation::timer;
+use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
 use crate::engine::stage::{Row, RowError};
 
 /// The layout written.
-const LAYOUT: u8 = 3;
+const LAYOUT: u8 = 4;
+/// The layout without the guests' windows.
+const WITHOUT_WINDOWS: u8 = 3;
 /// The layout without `more`.
 const WITHOUT_MORE: u8 = 2;
 /// The layout without ties.
@@ -27,6 +31,8 @@ impl Row for ThreadState {
         append(self, into);
         append(&self.ties, into);
         append(&self.more, into);
+        let windows: Vec<GuestWindow> = self.ties.guests.iter().map(|guest| guest.window).collect();
+        append(&(windows, &self.ties.last_home, &self.ties.last_gone), into);
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, RowError> {
@@ -35,13 +41,19 @@ impl Row for ThreadState {
             bytes.split_first().ok_or_else(|| RowError::Malformed("empty".to_owned()))?;
         match *layout {
             WITHOUT_TIES => postcard::from_bytes(rest).map_err(malformed),
-            version @ (WITHOUT_MORE | LAYOUT) => {
+            version @ (WITHOUT_MORE | WITHOUT_WINDOWS | LAYOUT) => {
                 let (mut state, rest): (Self, _) =
                     postcard::take_from_bytes(rest).map_err(malformed)?;
                 let (ties, rest) = postcard::take_from_bytes::<Ties>(rest).map_err(malformed)?;
                 state.ties = ties;
+                if version == WITHOUT_MORE {
+                    return Ok(state);
+                }
+                let (more, rest) = postcard::take_from_bytes::<More>(rest).map_err(malformed)?;
+                state.more = more;
                 if version == LAYOUT {
-                    state.more = postcard::from_bytes::<More>(rest).map_err(malformed)?;
+                    let behind: Behind = postcard::from_bytes(rest).map_err(malformed)?;
+                    state.ties.put_behind(behind);
                 }
                 Ok(state)
             }
@@ -51,6 +63,18 @@ impl Row for ThreadState {
 
     fn due_at(&self) -> Option<Timestamp> {
         timer::earliest(self).map(|(due, _)| due)
+    }
+}
+
+/// What layout 4 added: the guests' windows in the guests' order, the thread merged into last, the guest let go last.
+type Behind = (Vec<GuestWindow>, Option<Thread>, Option<(Thread, Timestamp)>);
+
+impl Ties {
+    fn put_behind(&mut self, (windows, last_home, last_gone): Behind) {
+        for (guest, window) in self.guests.iter_mut().zip(windows) {
+            guest.window = window;
+        }
+        (self.last_home, self.last_gone) = (last_home, last_gone);
     }
 }
 

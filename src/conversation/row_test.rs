@@ -1,17 +1,22 @@
 //! Every layout ever released is read for ever: one file of bytes a layout, written once.
 //!
 //! What the files hold: a mention, an edit that waits, a reaction, two replies of which one is in doubt, a heart, a topic,
-//! an echo held; from layout 2 on a guest and a home; from layout 3 on a move, a step behind the due date, an ad and details.
+//! an echo held; from layout 2 on a guest and a home; from layout 3 on a move, a step behind the due date, an ad and details;
+//! from layout 4 on what keeps the guest's window open, and the home before.
 
 use crate::conversation::rehearsed::{agent, at, mid};
-use crate::conversation::state::{More, Overdue, ThreadState};
+use crate::conversation::state::{GuestWindow, More, Overdue, ThreadState};
 use crate::domain::details::Details;
 use crate::domain::fact::WindowReason;
 use crate::domain::thread::Thread;
 use crate::engine::stage::{Row, RowError};
 
-const LAYOUTS: [&str; 3] =
-    [include_str!("row_1.hex"), include_str!("row_2.hex"), include_str!("row_3.hex")];
+const LAYOUTS: [&str; 4] = [
+    include_str!("row_1.hex"),
+    include_str!("row_2.hex"),
+    include_str!("row_3.hex"),
+    include_str!("row_4.hex"),
+];
 
 fn bytes(hex_text: &str) -> Vec<u8> {
     hex::decode(hex_text.trim()).unwrap()
@@ -71,8 +76,20 @@ fn layout_three_knows_what_was_added_last_and_older_ones_have_nothing_of_it() {
 }
 
 #[test]
+fn layout_four_knows_what_keeps_a_guests_window_open_and_older_ones_have_nothing_of_it() {
+    let old = ThreadState::decode(&bytes(LAYOUTS[2])).unwrap().ties;
+    assert_eq!(old.guests[0].window, GuestWindow::default());
+    assert_eq!((old.last_home, old.last_gone), (None, None));
+    let ties = ThreadState::decode(&bytes(LAYOUTS[3])).unwrap().ties;
+    let window = GuestWindow { opened_by: Some(WindowReason::StoryReply), ad_until: Some(at(77)) };
+    assert_eq!(ties.guests[0].window, window);
+    assert_eq!(ties.last_home, Some(Thread::from_key("1784:902").unwrap()));
+    assert_eq!(ties.last_gone, Some((Thread::from_key("1784:903").unwrap(), at(88))));
+}
+
+#[test]
 fn the_newest_layout_is_written_and_older_ones_are_written_anew_without_loss() {
-    let newest = bytes(LAYOUTS[2]);
+    let newest = bytes(LAYOUTS[3]);
     let mut again = Vec::new();
     ThreadState::decode(&newest).unwrap().encode(&mut again);
     assert_eq!(again, newest);
@@ -85,8 +102,8 @@ fn the_newest_layout_is_written_and_older_ones_are_written_anew_without_loss() {
 #[test]
 fn other_bytes_are_no_row() {
     assert_eq!(ThreadState::decode(&[99]), Err(RowError::UnknownVersion(99)));
-    let newest = bytes(LAYOUTS[2]);
-    for broken in [&[][..], &[1], &[2], &[3], &newest[..newest.len() - 1]] {
+    let newest = bytes(LAYOUTS[3]);
+    for broken in [&[][..], &[1], &[2], &[3], &[4], &newest[..newest.len() - 1]] {
         assert!(matches!(ThreadState::decode(broken), Err(RowError::Malformed(_))));
     }
 }

@@ -8,8 +8,11 @@ use crate::domain::event::{ContentKind, EventKind};
 use crate::domain::fact::{EndReason, EndStatus, FactBody, Status};
 use crate::domain::id::OfferId;
 use crate::domain::outbound::SendOutcome;
-use crate::domain::routing::{AssignReason, RejectReason, RoutingAsk, RoutingVerdict};
+use crate::domain::routing::{
+    AssignReason, RejectReason, RoutingAsk, RoutingVerdict, UnassignReason,
+};
 use crate::domain::settings::{AccountSettings, CompanySettings};
+use crate::domain::thread::Thread;
 use crate::domain::time::{DAY_MS, MINUTE_MS};
 use crate::engine::stage::{Exit, Row};
 
@@ -386,9 +389,18 @@ fn an_offer_withdrawn_because_its_contact_ended_is_still_told() {
     story.hear(&text("m1", at(0)));
     let (offer_id, agent_id) = (OfferId::parse("of-1").unwrap(), agent("ana"));
     story.wish("ben", close(true), at(1));
-    let rescinded = RoutingVerdict::Rescinded { offer_id, agent_id };
-    assert_eq!(story.decided(rescinded, at(1)).facts(), ["contact.rescinded"]);
+    let reason = UnassignReason::Manual;
+    let rescinded = RoutingVerdict::Rescinded { offer_id, agent_id, reason };
+    assert_eq!(story.decided(rescinded.clone(), at(1)).facts(), ["contact.rescinded"]);
     assert_eq!(story.status(), Some(Status::Closed));
+    // Routing hears that nobody is needed; that it is for a merge is known here.
+    let mut story = Story::new();
+    story.hear(&text("m1", at(0)));
+    let into = Thread::from_key("17841400000000001:1").unwrap();
+    story.wish("ben", DeskWish::Merge { into, confirmed: true }, at(1));
+    let bodies = story.decided(rescinded, at(1)).bodies();
+    let [FactBody::ContactRescinded { reason, .. }] = &bodies[..] else { panic!("{bodies:?}") };
+    assert_eq!(*reason, Some(UnassignReason::CustomerConversationMerge));
 }
 
 // Holds: R-40

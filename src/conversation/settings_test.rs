@@ -5,11 +5,9 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use crate::conversation::decide::Input;
-use crate::conversation::rehearsed::{
-    Story, accepted, answered, at, body, echo, event, mention, text,
-};
+use crate::conversation::rehearsed::{Story, accepted, answered, at, by_ad, echo, mention, text};
 use crate::domain::command::{DeskWish, Refusal};
-use crate::domain::event::{ContentKind, Event, EventKind, MessageBody, Referral};
+use crate::domain::event::Event;
 use crate::domain::fact::{FactBody, Status, WindowReason};
 use crate::domain::hours::{BusinessHours, Day, OpenSpan};
 use crate::domain::id::ClientMessageId;
@@ -31,12 +29,6 @@ fn account(change: impl FnOnce(&mut AccountSettings)) -> Story {
 }
 
 /// A message of somebody an ad brought here.
-fn by_ad(name: &str, minute: u64) -> Event {
-    let referral = Referral { source: Some("ADS".to_owned()), ..Referral::default() };
-    let body = MessageBody { referral: Some(referral), ..body(ContentKind::Text, Some(name)) };
-    event(EventKind::MessageReceived(body), name, at(minute))
-}
-
 fn reply(name: &str, automatic: bool) -> DeskWish {
     DeskWish::Reply {
         client_message_id: ClientMessageId::parse(name).unwrap(),

@@ -131,6 +131,12 @@ pub struct Ties {
     pub guests: Vec<TiedGuest>,
     /// The newest inbound item, and the guest it came from.
     pub newest_from: Option<(Timestamp, Option<Thread>)>,
+    /// The thread it was merged into last, which still waits for outcomes; on disk behind all others (`row`).
+    #[serde(skip)]
+    pub last_home: Option<Thread>,
+    /// The guest that was let go last, and when: what it passed on just before is given back; on disk behind all others (`row`).
+    #[serde(skip)]
+    pub last_gone: Option<(Thread, Timestamp)>,
 }
 
 /// A thread merged into this one.
@@ -140,8 +146,20 @@ pub struct TiedGuest {
     pub thread: Thread,
     /// When its person last opened the reply window.
     pub opened_at: Option<Timestamp>,
-    /// Its messages taken in here, oldest first.
+    /// Its messages known here, from and to its person, oldest first.
     pub mids: Vec<MessageId>,
+    /// What keeps its reply window open; on disk behind all others (`row`).
+    #[serde(skip)]
+    pub window: GuestWindow,
+}
+
+/// What keeps a guest's reply window open.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuestWindow {
+    /// What opened it.
+    pub opened_by: Option<WindowReason>,
+    /// An ad keeps it open until then.
+    pub ad_until: Option<Timestamp>,
 }
 
 /// Bounds of the lists in [`ThreadState`].

@@ -2,7 +2,7 @@
 
 use crate::conversation::decide::World;
 use crate::conversation::ledger::mid_key;
-use crate::conversation::state::{Phase, StoryTimer, ThreadState, Window, bound};
+use crate::conversation::state::{GuestWindow, Phase, StoryTimer, ThreadState, Window, bound};
 use crate::conversation::turn::Turn;
 use crate::domain::command::Refusal;
 use crate::domain::event::{ContentKind, Event, EventKind, Referral};
@@ -30,8 +30,8 @@ pub(super) struct ReplyTarget {
     pub(super) thread: Thread,
     /// When its person last opened the window.
     opened_at: Timestamp,
-    /// An ad keeps it open until then.
-    ad_until: Option<Timestamp>,
+    /// What keeps it open.
+    window: GuestWindow,
 }
 
 impl ReplyTarget {
@@ -47,21 +47,32 @@ impl ReplyTarget {
 
     fn at_least(&self, span_ms: u64) -> Timestamp {
         let until = self.opened_at.plus_ms(span_ms);
-        self.ad_until.map_or(until, |ad_until| ad_until.max(until))
+        self.window.ad_until.map_or(until, |ad_until| ad_until.max(until))
     }
+
+    /// What keeps it open, by these settings.
+    fn reason(&self, account: &AccountSettings) -> Option<WindowReason> {
+        let by_ad = self.human_until(account) > self.opened_at.plus_ms(span_ms(account));
+        if by_ad { Some(WindowReason::Ad) } else { self.window.opened_by }
+    }
+}
+
+/// The window of a thread: one's own, or a guest's.
+fn window_of(state: &ThreadState, own: &Thread, thread: &Thread) -> Option<ReplyTarget> {
+    let (opened_at, window) = if thread == own {
+        let (opened_by, ad_until) = (state.more.opened_by, state.more.ad_until);
+        (state.window?.opened_at, GuestWindow { opened_by, ad_until })
+    } else {
+        let guest = state.ties.guests.iter().find(|guest| guest.thread == *thread)?;
+        (guest.opened_at?, guest.window)
+    };
+    Some(ReplyTarget { thread: thread.clone(), opened_at, window })
 }
 
 fn reply_target(state: &ThreadState, own: &Thread) -> Option<ReplyTarget> {
     let newest = state.ties.newest_from.as_ref().and_then(|(_, from)| from.as_ref());
-    let guest = state.ties.guests.iter().find(|guest| Some(&guest.thread) == newest);
-    let guests = guest.and_then(|guest| {
-        let (thread, opened_at) = (guest.thread.clone(), guest.opened_at?);
-        Some(ReplyTarget { thread, opened_at, ad_until: None })
-    });
-    guests.or_else(|| {
-        let (opened_at, ad_until) = (state.window?.opened_at, state.more.ad_until);
-        Some(ReplyTarget { thread: own.clone(), opened_at, ad_until })
-    })
+    let guests = newest.and_then(|newest| window_of(state, own, newest));
+    guests.or_else(|| window_of(state, own, own))
 }
 
 /// Last moment for a reply, as it is shown, and what opened the window.
@@ -74,7 +85,7 @@ pub(super) fn reply_until(
         return state.window.map(|window| (window.expires_at, state.more.opened_by));
     }
     let account = world.settings.account_at(&target.thread.account_id, target.opened_at);
-    Some((target.human_until(account), None))
+    Some((target.human_until(account), target.reason(account)))
 }
 
 /// What opens the window, and whether an ad brought the person; `None` for what never does.
@@ -126,12 +137,16 @@ impl Turn<'_> {
         reply_target(&self.state, self.world.thread)
     }
 
-    /// Last moment for a reply on the thread's own window, and for one without tag.
-    pub(super) fn own_window_until(&self) -> (Timestamp, Timestamp) {
-        let opened_at = self.state.window.map_or(self.at, |window| window.opened_at);
-        let (thread, ad_until) = (self.world.thread.clone(), self.state.more.ad_until);
-        let own = ReplyTarget { thread, opened_at, ad_until };
-        (own.human_until(self.account(self.at)), own.untagged_until())
+    /// Last moment for a word to a thread, its own or a guest's, and for one without tag.
+    pub(super) fn window_until(&self, thread: &Thread) -> (Timestamp, Timestamp) {
+        let window = window_of(&self.state, self.world.thread, thread);
+        let window = window.unwrap_or_else(|| ReplyTarget {
+            thread: thread.clone(),
+            opened_at: self.at,
+            window: GuestWindow::default(),
+        });
+        let account = self.world.settings.account_at(&thread.account_id, self.at);
+        (window.human_until(account), window.untagged_until())
     }
 
     /// Whether an event opens the window, by the settings in force at its time; a mention that begins nothing does

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use axum::routing::post;
+use serde::de::DeserializeOwned;
 
 use crate::desk::extract::{Asked, Body, Envelope, Ids, id};
 use crate::desk::issue;
+use crate::desk::routes::Handler;
 use crate::desk::wire::{
     ActBody, ActQuery, AgentList, AvailabilityBody, AwayBody, CommandAnswer, CompanyQuery,
     FocusBody, InboxesBody, NothingBody, OfferList, SettingsPageBody,
@@ -32,46 +35,52 @@ pub(super) async fn one(
     desk.views.agent(caller.company(), &agent_id).map(Json).ok_or(Error::AgentNotFound)
 }
 
-pub(super) async fn log_in(
-    State(desk): State<Arc<Desk>>,
-    caller: Caller,
-    Ids(text): Ids<String>,
-    (envelope, Asked(query)): (Envelope, Asked<CompanyQuery>),
-    Body(NothingBody {}): Body<NothingBody>,
-) -> Answer {
-    wish(&desk, &caller, (&text, query), &envelope, AgentWish::LogIn).await
+pub(super) fn log_in() -> Handler {
+    own(|NothingBody {}| AgentWish::LogIn)
 }
 
-pub(super) async fn log_out(
-    State(desk): State<Arc<Desk>>,
-    caller: Caller,
-    Ids(text): Ids<String>,
-    (envelope, Asked(query)): (Envelope, Asked<CompanyQuery>),
-    Body(NothingBody {}): Body<NothingBody>,
-) -> Answer {
-    wish(&desk, &caller, (&text, query), &envelope, AgentWish::LogOut).await
+pub(super) fn log_out() -> Handler {
+    own(|NothingBody {}| AgentWish::LogOut)
 }
 
-pub(super) async fn availability(
-    State(desk): State<Arc<Desk>>,
-    caller: Caller,
-    Ids(text): Ids<String>,
-    (envelope, Asked(query)): (Envelope, Asked<CompanyQuery>),
-    Body(body): Body<AvailabilityBody>,
-) -> Answer {
-    let set = AgentWish::SetAvailability { available: body.available };
-    wish(&desk, &caller, (&text, query), &envelope, set).await
+pub(super) fn availability() -> Handler {
+    own(|body: AvailabilityBody| AgentWish::SetAvailability { available: body.available })
 }
 
-pub(super) async fn away(
-    State(desk): State<Arc<Desk>>,
-    caller: Caller,
-    Ids(text): Ids<String>,
-    (envelope, Asked(query)): (Envelope, Asked<CompanyQuery>),
-    Body(body): Body<AwayBody>,
-) -> Answer {
-    let set = AgentWish::SetAway { away: body.away };
-    wish(&desk, &caller, (&text, query), &envelope, set).await
+pub(super) fn away() -> Handler {
+    own(|body: AwayBody| AgentWish::SetAway { away: body.away })
+}
+
+pub(super) fn focus() -> Handler {
+    own(|body: FocusBody| AgentWish::SetFocus { focus: body.focus })
+}
+
+pub(super) fn settings_page() -> Handler {
+    own(|body: SettingsPageBody| AgentWish::SetSettingsPage { open: body.open })
+}
+
+pub(super) fn activity() -> Handler {
+    own(|NothingBody {}| AgentWish::StayActive)
+}
+
+pub(super) fn inboxes() -> Handler {
+    own(|body: InboxesBody| AgentWish::SetInboxes { inbox_ids: body.inbox_ids })
+}
+
+pub(super) fn deactivate() -> Handler {
+    own(|NothingBody {}| AgentWish::Deactivate)
+}
+
+pub(super) fn reactivate() -> Handler {
+    own(|NothingBody {}| AgentWish::Reactivate)
+}
+
+pub(super) fn accept() -> Handler {
+    answer_offer(|offer_id| AgentWish::Accept { offer_id })
+}
+
+pub(super) fn decline() -> Handler {
+    answer_offer(|offer_id| AgentWish::Decline { offer_id })
 }
 
 pub(super) async fn next(
@@ -89,72 +98,6 @@ pub(super) async fn next(
     }
 }
 
-pub(super) async fn focus(
-    State(desk): State<Arc<Desk>>,
-    caller: Caller,
-    Ids(text): Ids<String>,
-    (envelope, Asked(query)): (Envelope, Asked<CompanyQuery>),
-    Body(body): Body<FocusBody>,
-) -> Answer {
-    let set = AgentWish::SetFocus { focus: body.focus };
-    wish(&desk, &caller, (&text, query), &envelope, set).await
-}
-
-pub(super) async fn settings_page(
-    State(desk): State<Arc<Desk>>,
-    caller: Caller,
-    Ids(text): Ids<String>,
-    (envelope, Asked(query)): (Envelope, Asked<CompanyQuery>),
-    Body(body): Body<SettingsPageBody>,
-) -> Answer {
-    let set = AgentWish::SetSettingsPage { open: body.open };
-    wish(&desk, &caller, (&text, query), &envelope, set).await
-}
-
-pub(super) async fn activity(
-    State(desk): State<Arc<Desk>>,
-    caller: Caller,
-    Ids(text): Ids<String>,
-    (envelope, Asked(query)): (Envelope, Asked<CompanyQuery>),
-    Body(NothingBody {}): Body<NothingBody>,
-) -> Answer {
-    wish(&desk, &caller, (&text, query), &envelope, AgentWish::StayActive).await
-}
-
-pub(super) async fn inboxes(
-    State(desk): State<Arc<Desk>>,
-    caller: Caller,
-    Ids(text): Ids<String>,
-    (envelope, Asked(query)): (Envelope, Asked<CompanyQuery>),
-    Body(body): Body<InboxesBody>,
-) -> Answer {
-    caller.require_admin()?;
-    let set = AgentWish::SetInboxes { inbox_ids: body.inbox_ids };
-    wish(&desk, &caller, (&text, query), &envelope, set).await
-}
-
-pub(super) async fn deactivate(
-    State(desk): State<Arc<Desk>>,
-    caller: Caller,
-    Ids(text): Ids<String>,
-    (envelope, Asked(query)): (Envelope, Asked<CompanyQuery>),
-    Body(NothingBody {}): Body<NothingBody>,
-) -> Answer {
-    caller.require_admin()?;
-    wish(&desk, &caller, (&text, query), &envelope, AgentWish::Deactivate).await
-}
-
-pub(super) async fn reactivate(
-    State(desk): State<Arc<Desk>>,
-    caller: Caller,
-    Ids(text): Ids<String>,
-    (envelope, Asked(query)): (Envelope, Asked<CompanyQuery>),
-    Body(NothingBody {}): Body<NothingBody>,
-) -> Answer {
-    caller.require_admin()?;
-    wish(&desk, &caller, (&text, query), &envelope, AgentWish::Reactivate).await
-}
-
 pub(super) async fn offers(
     State(desk): State<Arc<Desk>>,
     caller: Caller,
@@ -168,32 +111,6 @@ pub(super) async fn offers(
     Ok(Json(OfferList { offers }))
 }
 
-pub(super) async fn accept(
-    State(desk): State<Arc<Desk>>,
-    caller: Caller,
-    Ids(text): Ids<String>,
-    envelope: Envelope,
-    Body(body): Body<ActBody>,
-) -> Answer {
-    let agent_id = caller.acting_for(body.agent_id)?;
-    let offer_id = id(&text, OfferId::parse)?;
-    let who = (company(&desk, &caller, None, &agent_id)?, agent_id);
-    issue::about_agent(&desk, &envelope, who, AgentWish::Accept { offer_id }).await
-}
-
-pub(super) async fn decline(
-    State(desk): State<Arc<Desk>>,
-    caller: Caller,
-    Ids(text): Ids<String>,
-    envelope: Envelope,
-    Body(body): Body<ActBody>,
-) -> Answer {
-    let agent_id = caller.acting_for(body.agent_id)?;
-    let offer_id = id(&text, OfferId::parse)?;
-    let who = (company(&desk, &caller, None, &agent_id)?, agent_id);
-    issue::about_agent(&desk, &envelope, who, AgentWish::Decline { offer_id }).await
-}
-
 pub(super) async fn command(
     State(desk): State<Arc<Desk>>,
     _caller: Caller,
@@ -204,16 +121,39 @@ pub(super) async fn command(
     Ok(Json(issue::decided(&result)))
 }
 
-async fn wish(
-    desk: &Desk,
-    caller: &Caller,
-    (text, query): (&str, CompanyQuery),
-    envelope: &Envelope,
-    wish: AgentWish,
-) -> Answer {
-    let agent_id = caller.acting_for(Some(id(text, AgentId::parse)?))?;
-    let company = company(desk, caller, query.company_id, &agent_id)?;
-    issue::about_agent(desk, envelope, (company, agent_id), wish).await
+/// The handler of what an agent wishes about their own work, by what its body says.
+fn own<B: DeserializeOwned + Send + 'static>(wish: fn(B) -> AgentWish) -> Handler {
+    post(
+        move |State(desk): State<Arc<Desk>>,
+              caller: Caller,
+              Ids(text): Ids<String>,
+              (envelope, Asked(query)): (Envelope, Asked<CompanyQuery>),
+              Body(body): Body<B>| async move {
+            let wish = wish(body);
+            if wish.is_administrators() {
+                caller.require_admin()?;
+            }
+            let agent_id = caller.acting_for(Some(id(&text, AgentId::parse)?))?;
+            let company = company(&desk, &caller, query.company_id, &agent_id)?;
+            issue::about_agent(&desk, &envelope, (company, agent_id), wish).await
+        },
+    )
+}
+
+/// The handler of an agent's answer to an offer.
+fn answer_offer(wish: fn(OfferId) -> AgentWish) -> Handler {
+    post(
+        move |State(desk): State<Arc<Desk>>,
+              caller: Caller,
+              Ids(text): Ids<String>,
+              envelope: Envelope,
+              Body(body): Body<ActBody>| async move {
+            let agent_id = caller.acting_for(body.agent_id)?;
+            let offer_id = id(&text, OfferId::parse)?;
+            let who = (company(&desk, &caller, None, &agent_id)?, agent_id);
+            issue::about_agent(&desk, &envelope, who, wish(offer_id)).await
+        },
+    )
 }
 
 /// Whose agent: the token's company, the one an administrator names, else where the agent is known.

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use axum::routing::{delete, post};
+use serde::de::DeserializeOwned;
 
 use crate::desk::extract::{Asked, Body, Envelope, Ids, id};
 use crate::desk::issue::{self, Target};
+use crate::desk::routes::Handler;
 use crate::desk::wire::{
     ActBody, ActQuery, Asking, CloseBody, ConversationList, ListQuery, MessageBody, NoteBody,
     PriorityBody, ReplyBody, TopicBody, TransferBody,
@@ -105,115 +108,66 @@ pub(super) async fn items(
     Ok(Json(outward_items(&detail, &desk.views.reads(&conversation_id))))
 }
 
-pub(super) async fn transfer(
-    State(desk): State<Arc<Desk>>,
-    caller: Caller,
-    Ids(text): Ids<String>,
-    envelope: Envelope,
-    Body(body): Body<TransferBody>,
-) -> Answer {
-    let wish = Wish::new(&desk, &caller, &text, body.agent_id)?;
-    let to = body.to_agent_id.as_ref().map_or("", AgentId::as_str);
-    let about = [body.inbox_id.as_str(), " ", to].concat();
-    let transfer = DeskWish::Transfer { inbox_id: body.inbox_id, to_agent_id: body.to_agent_id };
-    wish.ask(&desk, &envelope, transfer, &about).await
+pub(super) fn transfer() -> Handler {
+    wishing(|body: TransferBody| {
+        let to = body.to_agent_id.as_ref().map_or("", AgentId::as_str);
+        let detail = [body.inbox_id.as_str(), " ", to].concat();
+        let (inbox_id, to_agent_id) = (body.inbox_id, body.to_agent_id);
+        Ok((body.agent_id, DeskWish::Transfer { inbox_id, to_agent_id }, detail))
+    })
 }
 
-pub(super) async fn like(
-    State(desk): State<Arc<Desk>>,
-    caller: Caller,
-    Ids(text): Ids<String>,
-    envelope: Envelope,
-    Body(body): Body<MessageBody>,
-) -> Answer {
-    let about = body.mid.as_str().to_owned();
-    let wish = Wish::new(&desk, &caller, &text, body.agent_id)?;
-    wish.ask(&desk, &envelope, DeskWish::Like { mid: body.mid }, &about).await
+pub(super) fn like() -> Handler {
+    wishing(|body: MessageBody| {
+        let detail = body.mid.as_str().to_owned();
+        Ok((body.agent_id, DeskWish::Like { mid: body.mid }, detail))
+    })
 }
 
-pub(super) async fn unlike(
-    State(desk): State<Arc<Desk>>,
-    caller: Caller,
-    Ids((text, mid)): Ids<(String, String)>,
-    envelope: Envelope,
-    Asked(query): Asked<ActQuery>,
-) -> Answer {
-    let wish = Wish::new(&desk, &caller, &text, query.agent_id)?;
-    let unlike = DeskWish::Unlike { mid: id(&mid, MessageId::parse)? };
-    wish.ask(&desk, &envelope, unlike, &mid).await
+pub(super) fn unlike() -> Handler {
+    undoing(|mid| {
+        let unlike = DeskWish::Unlike { mid: id(&mid, MessageId::parse)? };
+        Ok((unlike, mid))
+    })
 }
 
-pub(super) async fn close(
-    State(desk): State<Arc<Desk>>,
-    caller: Caller,
-    Ids(text): Ids<String>,
-    envelope: Envelope,
-    Body(body): Body<CloseBody>,
-) -> Answer {
-    let wish = Wish::new(&desk, &caller, &text, body.agent_id)?;
-    let about = if body.force { "force" } else { "" };
-    wish.ask(&desk, &envelope, DeskWish::Close { force: body.force }, about).await
+pub(super) fn close() -> Handler {
+    wishing(|body: CloseBody| {
+        let detail = if body.force { "force" } else { "" };
+        Ok((body.agent_id, DeskWish::Close { force: body.force }, detail.to_owned()))
+    })
 }
 
-pub(super) async fn reopen(
-    State(desk): State<Arc<Desk>>,
-    caller: Caller,
-    Ids(text): Ids<String>,
-    envelope: Envelope,
-    Body(body): Body<ActBody>,
-) -> Answer {
-    let wish = Wish::new(&desk, &caller, &text, body.agent_id)?;
-    wish.ask(&desk, &envelope, DeskWish::Reopen, "").await
+pub(super) fn reopen() -> Handler {
+    wishing(|body: ActBody| Ok((body.agent_id, DeskWish::Reopen, String::new())))
 }
 
-pub(super) async fn no_reply_needed(
-    State(desk): State<Arc<Desk>>,
-    caller: Caller,
-    Ids(text): Ids<String>,
-    envelope: Envelope,
-    Body(body): Body<MessageBody>,
-) -> Answer {
-    let about = body.mid.as_str().to_owned();
-    let wish = Wish::new(&desk, &caller, &text, body.agent_id)?;
-    wish.ask(&desk, &envelope, DeskWish::NoReplyNeeded { mid: body.mid }, &about).await
+pub(super) fn no_reply_needed() -> Handler {
+    wishing(|body: MessageBody| {
+        let detail = body.mid.as_str().to_owned();
+        Ok((body.agent_id, DeskWish::NoReplyNeeded { mid: body.mid }, detail))
+    })
 }
 
-pub(super) async fn add_topic(
-    State(desk): State<Arc<Desk>>,
-    caller: Caller,
-    Ids(text): Ids<String>,
-    envelope: Envelope,
-    Body(body): Body<TopicBody>,
-) -> Answer {
-    let wish = Wish::new(&desk, &caller, &text, body.agent_id)?;
-    let topic = bounded("topic", &body.topic, TOPIC_CHARS_MAX)?;
-    let about = topic.clone();
-    wish.ask(&desk, &envelope, DeskWish::AddTopic { topic }, &about).await
+pub(super) fn add_topic() -> Handler {
+    wishing(|body: TopicBody| {
+        let topic = bounded("topic", &body.topic, TOPIC_CHARS_MAX)?;
+        Ok((body.agent_id, DeskWish::AddTopic { topic: topic.clone() }, topic))
+    })
 }
 
-pub(super) async fn remove_topic(
-    State(desk): State<Arc<Desk>>,
-    caller: Caller,
-    Ids((text, topic)): Ids<(String, String)>,
-    envelope: Envelope,
-    Asked(query): Asked<ActQuery>,
-) -> Answer {
-    let wish = Wish::new(&desk, &caller, &text, query.agent_id)?;
-    let topic = bounded("topic", &topic, TOPIC_CHARS_MAX)?;
-    let about = topic.clone();
-    wish.ask(&desk, &envelope, DeskWish::RemoveTopic { topic }, &about).await
+pub(super) fn remove_topic() -> Handler {
+    undoing(|topic| {
+        let topic = bounded("topic", &topic, TOPIC_CHARS_MAX)?;
+        Ok((DeskWish::RemoveTopic { topic: topic.clone() }, topic))
+    })
 }
 
-pub(super) async fn add_note(
-    State(desk): State<Arc<Desk>>,
-    caller: Caller,
-    Ids(text): Ids<String>,
-    envelope: Envelope,
-    Body(body): Body<NoteBody>,
-) -> Answer {
-    let wish = Wish::new(&desk, &caller, &text, body.agent_id)?;
-    let note = DeskWish::AddNote { text: bounded("text", &body.text, NOTE_CHARS_MAX)? };
-    wish.ask(&desk, &envelope, note, "").await
+pub(super) fn add_note() -> Handler {
+    wishing(|body: NoteBody| {
+        let note = DeskWish::AddNote { text: bounded("text", &body.text, NOTE_CHARS_MAX)? };
+        Ok((body.agent_id, note, String::new()))
+    })
 }
 
 pub(super) async fn seen(
@@ -243,6 +197,41 @@ pub(super) async fn priority(
         Wish::new(&desk, &caller, &text, body.agent_id)?;
     let set = AgentWish::Prioritize { conversation_id, priority_score: body.priority_score };
     issue::about_agent(&desk, &envelope, (place.company_id, agent_id), set).await
+}
+
+/// For whom something is wished, what, and what tells it apart from others of its kind under one idempotency key.
+type Wished = (Option<AgentId>, DeskWish, String);
+
+/// The handler of what an agent wishes about a conversation, by what its body says.
+fn wishing<B>(wished: fn(B) -> Result<Wished, Error>) -> Handler
+where
+    B: DeserializeOwned + Send + 'static,
+{
+    post(
+        move |State(desk): State<Arc<Desk>>,
+              caller: Caller,
+              Ids(text): Ids<String>,
+              envelope: Envelope,
+              Body(body): Body<B>| async move {
+            let (named, wish, detail) = wished(body)?;
+            Wish::new(&desk, &caller, &text, named)?.ask(&desk, &envelope, wish, &detail).await
+        },
+    )
+}
+
+/// The handler of a wish that takes something away, by what the address says.
+fn undoing(wished: fn(String) -> Result<(DeskWish, String), Error>) -> Handler {
+    delete(
+        move |State(desk): State<Arc<Desk>>,
+              caller: Caller,
+              Ids((text, what)): Ids<(String, String)>,
+              envelope: Envelope,
+              Asked(query): Asked<ActQuery>| async move {
+            let (wish, detail) = wished(what)?;
+            let its = Wish::new(&desk, &caller, &text, query.agent_id)?;
+            its.ask(&desk, &envelope, wish, &detail).await
+        },
+    )
 }
 
 /// Who wishes something about which conversation; made only for conversations the caller may see.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, get, patch, post, put};
+use axum::routing::{MethodRouter, get, patch, post, put};
 use axum::{Json, Router, middleware};
 use utoipa::openapi::HttpMethod;
 
@@ -34,7 +34,7 @@ pub(super) struct Route {
     pub(super) query: &'static [(&'static str, &'static str)],
     pub(super) body: Option<Shape>,
     pub(super) answer: Answer,
-    handler: MethodRouter<Arc<Desk>>,
+    handler: Handler,
 }
 
 /// What an address answers when all is well.
@@ -99,7 +99,8 @@ impl Route {
     }
 }
 
-type Handler = MethodRouter<Arc<Desk>>;
+/// What answers at one address.
+pub(super) type Handler = MethodRouter<Arc<Desk>>;
 
 /// Every address.
 pub(super) fn table() -> Vec<Route> {
@@ -136,9 +137,9 @@ fn about_conversations() -> Vec<Route> {
             "/v1/conversations/{id}/likes",
             "Put a heart on what the customer sent.",
             Shape::of::<MessageBody>(),
-            post(on::like),
+            on::like(),
         ),
-        Route::undo("/v1/conversations/{id}/likes/{mid}", "Take it off.", delete(on::unlike)),
+        Route::undo("/v1/conversations/{id}/likes/{mid}", "Take it off.", on::unlike()),
     ]
 }
 
@@ -150,42 +151,42 @@ fn about_their_course() -> Vec<Route> {
             "/v1/conversations/{id}/transfer",
             "Move it to another inbox: to its queue, or straight to an agent.",
             Shape::of::<TransferBody>(),
-            post(on::transfer),
+            on::transfer(),
         ),
         Route::command(
             "/v1/conversations/{id}/close",
             "Close.",
             Shape::of::<CloseBody>(),
-            post(on::close),
+            on::close(),
         ),
         Route::command(
             "/v1/conversations/{id}/reopen",
             "Open again.",
             Shape::of::<ActBody>(),
-            post(on::reopen),
+            on::reopen(),
         ),
         Route::command(
             "/v1/conversations/{id}/no-reply-needed",
             "The last message needs no answer.",
             Shape::of::<MessageBody>(),
-            post(on::no_reply_needed),
+            on::no_reply_needed(),
         ),
         Route::command(
             "/v1/conversations/{id}/topics",
             "Add a topic.",
             Shape::of::<TopicBody>(),
-            post(on::add_topic),
+            on::add_topic(),
         ),
         Route::undo(
             "/v1/conversations/{id}/topics/{topic}",
             "Take a topic away.",
-            delete(on::remove_topic),
+            on::remove_topic(),
         ),
         Route::command(
             "/v1/conversations/{id}/notes",
             "Write a note for colleagues.",
             Shape::of::<NoteBody>(),
-            post(on::add_note),
+            on::add_note(),
         ),
     ]
 }
@@ -218,18 +219,18 @@ fn about_agents() -> Vec<Route> {
     vec![
         Route::view("/v1/agents", "List agents.", list, get(on::list)),
         Route::view("/v1/agents/{id}", "One agent.", one, get(on::one)),
-        Route::command("/v1/agents/{id}/log-in", "Start work.", nothing, post(on::log_in))
+        Route::command("/v1/agents/{id}/log-in", "Start work.", nothing, on::log_in())
             .asking(COMPANY),
-        Route::command("/v1/agents/{id}/log-out", "Stop work.", nothing, post(on::log_out))
+        Route::command("/v1/agents/{id}/log-out", "Stop work.", nothing, on::log_out())
             .asking(COMPANY),
         Route::command(
             "/v1/agents/{id}/availability",
             "Take messaging, or not.",
             available,
-            post(on::availability),
+            on::availability(),
         )
         .asking(COMPANY),
-        Route::command("/v1/agents/{id}/away", "Leave, or come back.", away, post(on::away))
+        Route::command("/v1/agents/{id}/away", "Leave, or come back.", away, on::away())
             .asking(COMPANY),
         Route::command(
             "/v1/agents/{id}/next",
@@ -240,8 +241,8 @@ fn about_agents() -> Vec<Route> {
         .asking(COMPANY),
         Route::view("/v1/offers", "Offers that can be accepted.", offers, get(on::offers))
             .asking(ACT),
-        Route::command("/v1/offers/{offer_id}/accept", "Take it.", act, post(on::accept)),
-        Route::command("/v1/offers/{offer_id}/decline", "Do not.", act, post(on::decline)),
+        Route::command("/v1/offers/{offer_id}/accept", "Take it.", act, on::accept()),
+        Route::command("/v1/offers/{offer_id}/decline", "Do not.", act, on::decline()),
         Route::view(
             "/v1/commands/{id}",
             "What became of a command.",
@@ -257,31 +258,31 @@ fn about_agents_work() -> Vec<Route> {
     let (nothing, focus) = (Shape::of::<NothingBody>(), Shape::of::<FocusBody>());
     let (page, inboxes) = (Shape::of::<SettingsPageBody>(), Shape::of::<InboxesBody>());
     let commands = vec![
-        Route::command("/v1/agents/{id}/focus", "Enter or leave Focus.", focus, post(on::focus)),
+        Route::command("/v1/agents/{id}/focus", "Enter or leave Focus.", focus, on::focus()),
         Route::command(
             "/v1/agents/{id}/settings-page",
             "The settings page is open, or not any more: nothing is routed meanwhile.",
             page,
-            post(on::settings_page),
+            on::settings_page(),
         ),
-        Route::command("/v1/agents/{id}/activity", "Still here.", nothing, post(on::activity)),
+        Route::command("/v1/agents/{id}/activity", "Still here.", nothing, on::activity()),
         Route::command(
             "/v1/agents/{id}/inboxes",
             "Which inboxes the agent serves; for the administrator alone.",
             inboxes,
-            post(on::inboxes),
+            on::inboxes(),
         ),
         Route::command(
             "/v1/agents/{id}/deactivate",
             "Takes everything from the agent, who may not log in; for the administrator alone.",
             nothing,
-            post(on::deactivate),
+            on::deactivate(),
         ),
         Route::command(
             "/v1/agents/{id}/reactivate",
             "The agent may log in again; for the administrator alone.",
             nothing,
-            post(on::reactivate),
+            on::reactivate(),
         ),
     ];
     commands.into_iter().map(|command| command.asking(COMPANY)).collect()

@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::details::DetailEdit;
-use crate::domain::event::Event;
+use crate::domain::event::{Author, ContentKind, Event};
+use crate::domain::fact::WindowReason;
 use crate::domain::id::{
     AgentId, ClientMessageId, CommandId, CompanyId, ConversationId, InboxId, MessageId, OfferId,
 };
@@ -127,9 +128,8 @@ pub enum DeskWish {
     Note(ThreadNote),
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
-const fn is_zero(value: &u64) -> bool {
-    *value == 0
+fn is_zero<Number: Default + PartialEq>(value: &Number) -> bool {
+    *value == Number::default()
 }
 
 /// What one thread says to another; written by the conversation stage alone.
@@ -157,6 +157,9 @@ pub enum ThreadNote {
         /// Who waits for an answer, if they do.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         waiting: Option<Box<GuestContact>>,
+        /// The messages that came or went meanwhile, which it answers for again.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        items: Vec<GuestItem>,
     },
     /// What the person of this thread wrote is erased.
     Forget {
@@ -187,6 +190,12 @@ pub struct Guest {
     /// When its person last wrote, for the reply window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opened_at: Option<Timestamp>,
+    /// What opened the window then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_by: Option<WindowReason>,
+    /// An ad keeps the window open until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ad_until_at: Option<Timestamp>,
     /// Its newest conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation_id: Option<ConversationId>,
@@ -209,6 +218,37 @@ pub struct GuestContact {
     pub due_at: Option<Timestamp>,
     /// The newest inbound item, shortened.
     pub preview: String,
+}
+
+/// What is known of a message, beside what it says: a thread that answers for it needs no more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GuestItem {
+    /// The message.
+    pub mid: MessageId,
+    /// Who wrote it.
+    pub author: Author,
+    /// What it is.
+    pub kind: ContentKind,
+    /// When.
+    pub occurred_at: Timestamp,
+    /// It was unsent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deleted: bool,
+    /// Newest edit; zero for none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub num_edit: u32,
+    /// An agent's heart is on it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub liked: bool,
+    /// Newest change of the person's reaction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reacted_at: Option<Timestamp>,
+    /// That change took it away.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reaction_removed: bool,
+    /// Its story is shown until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub story_expires_at: Option<Timestamp>,
 }
 
 impl DeskWish {

@@ -329,6 +329,18 @@ pub enum ThreadControlAction {
     RolesChanged,
 }
 
+/// Who wrote an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Author {
+    /// The person.
+    Customer,
+    /// Somebody of the business, elsewhere.
+    NativeApp,
+    /// An agent of ours, or a rule.
+    Desk,
+}
+
 /// Which way a message went.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,

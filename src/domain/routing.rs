@@ -146,6 +146,9 @@ pub enum RoutingVerdict {
         offer_id: OfferId,
         /// From whom.
         agent_id: AgentId,
+        /// Why.
+        #[serde(default)]
+        reason: UnassignReason,
     },
     /// Given to an agent without an offer.
     Assigned {
@@ -190,7 +193,7 @@ pub enum RejectReason {
     Missed,
 }
 
-/// Why a conversation was taken from its agent. Source: desk rule R-155.
+/// Why a conversation was taken from its agent, or off their banner. Source: desk rule R-155.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum UnassignReason {
@@ -199,8 +202,10 @@ pub enum UnassignReason {
     ReroutedUnassign,
     /// Its agent was deactivated.
     UserDeactivation,
-    /// Somebody moved it to another inbox.
+    /// Somebody moved it to another inbox, took it themselves or ended it.
     Manual,
+    /// It was merged into another customer's.
+    CustomerConversationMerge,
 }
 
 /// Why a conversation went to an agent without an offer. Source: desk rule R-155.

@@ -13,7 +13,7 @@ use crate::domain::fact::{ConversationSnapshot, Fact, FactBody};
 use crate::domain::id::{AgentId, CommandId, CompanyId, ConversationId, CustomerId};
 use crate::domain::routing::AgentSnapshot;
 use crate::domain::thread::Thread;
-use crate::project::fold::{fold, fold_snapshot, refer};
+use crate::project::fold::{fold, fold_snapshot};
 use crate::project::kin::Kin;
 use crate::project::noted::Noted;
 use crate::project::people::People;
@@ -165,6 +165,7 @@ impl Board {
         let rows = apart.filter_map(|holder| self.threads.get(&holder));
         let strayed = rows.flat_map(|row| strays::strayed(row, thread)).cloned();
         strays::bring_home(&mut own, strays::belonging(row, id, strayed));
+        strays::say_again(&mut own, |origin| self.threads.get(origin));
         Some(own)
     }
 
@@ -228,10 +229,6 @@ impl Board {
         let entries_max = self.bounds.entries_max;
         self.strays.learn(fact);
         self.refold(&fact.thread, |row| fold(row, fact, entries_max));
-        for holder in self.strays.holders_of(&fact.thread) {
-            // What came while they were merged stands in the other's row, and may still be unsent.
-            self.refold(&holder, |row| refer(row, fact));
-        }
         let company = &fact.company_id;
         if reaches_back(&fact.body) {
             let row = self.threads.get(&fact.thread);

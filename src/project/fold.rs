@@ -27,6 +27,7 @@ pub(crate) fn fold(mut row: ThreadRow, fact: &Fact, entries_max: usize) -> Threa
     }
     if let FactBody::CustomerDeleted { .. } = &fact.body {
         row.conversations.clear();
+        row.loose.clear();
         row.read_up_to_at = None;
         row.reads.clear();
         return row;
@@ -45,12 +46,6 @@ pub(crate) fn fold(mut row: ThreadRow, fact: &Fact, entries_max: usize) -> Threa
             conversation.omitted += 1;
         }
     }
-    row
-}
-
-/// The thread after a fact of another one's about a message that came while both were one.
-pub(crate) fn refer(mut row: ThreadRow, fact: &Fact) -> ThreadRow {
-    change_known(&mut row, &fact.body);
     row
 }
 
@@ -203,30 +198,55 @@ fn change_item(row: &mut ThreadRow, id: &ConversationId, fact: &Fact) {
     }
 }
 
-/// What a fact does to an item that is there already, and nothing else.
+/// What a fact does to an item that is there already, and nothing else; of one that is not it is kept for a look.
 fn change_known(row: &mut ThreadRow, body: &FactBody) {
+    if let Some(mid) = changed(body) {
+        let held = find(row, |item| item.mids.contains(mid));
+        match held.map(|held| &mut held.body) {
+            Some(EntryRowBody::Item(item)) => change(item, body),
+            Some(EntryRowBody::Event(..)) | None => row.keep_loose(mid, body),
+        }
+    } else if let FactBody::MessageFailed { item_id, send_id, code } = body {
+        settle(row, item_id, send_id, Part::Failed(*code));
+    } else if let FactBody::MessageUnknown { item_id, send_id } = body {
+        settle(row, item_id, send_id, Part::Unknown);
+    } else if let FactBody::MessageRecognised { instead_of, .. } = body {
+        drop_item(row, instead_of);
+    }
+}
+
+/// The message a fact changes.
+pub(crate) const fn changed(body: &FactBody) -> Option<&MessageId> {
+    let (FactBody::MessageDeleted { mid }
+    | FactBody::MessageEdited { mid, .. }
+    | FactBody::ReactionAdded { mid, .. }
+    | FactBody::ReactionRemoved { mid }
+    | FactBody::MessageLiked { mid }
+    | FactBody::MessageUnliked { mid, .. }
+    | FactBody::StoryExpired { mid }
+    | FactBody::StoryUnavailable { mid }) = body
+    else {
+        return None;
+    };
+    Some(mid)
+}
+
+/// What a fact about a message does to its item.
+pub(crate) fn change(item: &mut ItemRow, body: &FactBody) {
     match body {
-        FactBody::MessageDeleted { mid } => with_mid(row, mid, ItemRow::delete),
-        FactBody::MessageEdited { mid, text, num_edit } => {
-            with_mid(row, mid, |item| edit(item, text, *num_edit));
-        }
-        FactBody::ReactionAdded { mid, emoji } => with_mid(row, mid, |item| {
+        FactBody::MessageDeleted { .. } => item.delete(),
+        FactBody::MessageEdited { text, num_edit, .. } => edit(item, text, *num_edit),
+        FactBody::ReactionAdded { emoji, .. } => {
             item.reaction = (!item.deleted).then(|| emoji.clone());
-        }),
-        FactBody::ReactionRemoved { mid } => with_mid(row, mid, |item| item.reaction = None),
-        FactBody::MessageLiked { mid } => with_mid(row, mid, |item| item.liked = true),
-        FactBody::MessageUnliked { mid, .. } => with_mid(row, mid, |item| item.liked = false),
-        FactBody::StoryExpired { mid } | FactBody::StoryUnavailable { mid } => {
-            with_mid(row, mid, |item| item.story_gone = true);
         }
-        FactBody::MessageFailed { item_id, send_id, code } => {
-            settle(row, item_id, send_id, Part::Failed(*code));
-        }
-        FactBody::MessageUnknown { item_id, send_id } => {
-            settle(row, item_id, send_id, Part::Unknown);
-        }
-        FactBody::MessageRecognised { instead_of, .. } => drop_item(row, instead_of),
+        FactBody::ReactionRemoved { .. } => item.reaction = None,
+        FactBody::MessageLiked { .. } => item.liked = true,
+        FactBody::MessageUnliked { .. } => item.liked = false,
+        FactBody::StoryExpired { .. } | FactBody::StoryUnavailable { .. } => item.story_gone = true,
         FactBody::MessageReceived(_)
+        | FactBody::MessageFailed { .. }
+        | FactBody::MessageUnknown { .. }
+        | FactBody::MessageRecognised { .. }
         | FactBody::MessageQueued(_)
         | FactBody::MessageSent(_)
         | FactBody::CustomerCreated { .. }
@@ -322,13 +342,6 @@ fn drop_item(row: &mut ThreadRow, item_id: &ItemId) {
             EntryRowBody::Item(item) => item.item_id != *item_id,
             EntryRowBody::Event(..) => true,
         });
-    }
-}
-
-fn with_mid(row: &mut ThreadRow, mid: &MessageId, change: impl FnOnce(&mut ItemRow)) {
-    let held = find(row, |item| item.mids.contains(mid));
-    if let Some(EntryRowBody::Item(item)) = held.map(|held| &mut held.body) {
-        change(item);
     }
 }
 

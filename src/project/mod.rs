@@ -25,6 +25,7 @@ mod kin;
 mod noted;
 mod strays;
 mod outward;
+mod outward_fact;
 mod board;
 mod unseen;
 mod views;
@@ -38,10 +39,13 @@ mod fold_test;
 mod board_test;
 #[cfg(test)]
 mod strays_test;
+#[cfg(test)]
+mod outward_fact_test;
 
 pub use board::{Bounds, TOPICS};
 pub use noted::Handle;
 pub use outward::{OutwardItem, OutwardItems, outward_items};
+pub use outward_fact::{OutwardEvent, outward_events};
 pub use settings::Follower;
 pub use shelf::{Cursor, Filter, Page};
 pub use shown::Look;

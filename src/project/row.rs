@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::domain::event::{Attachment, ContentKind, Direction, Story};
-use crate::domain::fact::{ConversationSnapshot, Item};
+use crate::domain::fact::{ConversationSnapshot, FactBody, Item};
 use crate::domain::id::{AgentId, ConversationId, ItemId, MessageId, SendId};
 use crate::domain::outbound::FailureCode;
 use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
+use crate::project::fold::changed;
 
 /// Everything kept of one thread.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -20,6 +21,8 @@ pub(crate) struct ThreadRow {
     pub(crate) reads: VecDeque<(Timestamp, Timestamp)>,
     /// The thread's conversations.
     pub(crate) conversations: BTreeMap<ConversationId, ConversationRow>,
+    /// What was told of messages that are not here, oldest first: they came while the thread was merged.
+    pub(crate) loose: VecDeque<FactBody>,
 }
 
 /// One conversation.
@@ -105,6 +108,8 @@ pub(crate) enum Part {
 impl ThreadRow {
     /// Reads remembered; of what was read before them the first of these is told.
     const READS_MAX: usize = 100;
+    /// Changes remembered of messages that are not here; of older ones nothing is known.
+    const LOOSE_MAX: usize = 200;
 
     /// The customer has read up to a moment.
     pub(crate) fn read(&mut self, up_to: Timestamp, at: Timestamp) {
@@ -112,6 +117,19 @@ impl ThreadRow {
         self.reads.push_back((up_to, at));
         if self.reads.len() > Self::READS_MAX {
             self.reads.pop_front();
+        }
+    }
+}
+
+impl ThreadRow {
+    /// Keeps what was told of a message that is not here; of an unsent one nothing that was said.
+    pub(crate) fn keep_loose(&mut self, mid: &MessageId, body: &FactBody) {
+        if let FactBody::MessageDeleted { .. } = body {
+            self.loose.retain(|other| changed(other) != Some(mid));
+        }
+        self.loose.push_back(body.clone());
+        if self.loose.len() > Self::LOOSE_MAX {
+            self.loose.pop_front();
         }
     }
 }

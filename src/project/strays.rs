@@ -1,6 +1,7 @@
 //! Lines told on one thread that came on another, while both were one customer; they return by an unmerge. Pure.
 //!
-//! Whether two threads are one is `kin`'s to say. Nothing is moved: lines are looked for where they were told.
+//! Whether two threads are one is `kin`'s to say. Nothing is moved: lines are looked for where they were told, and what their
+//! own thread tells of them afterwards is said of them at the look, whichever was read first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,6 +9,7 @@ use crate::domain::fact::{Fact, FactBody};
 use crate::domain::id::ConversationId;
 use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
+use crate::project::fold::{change, changed};
 use crate::project::row::{ConversationRow, EntryRow, EntryRowBody, ThreadRow};
 
 /// Which threads hold lines that came on another.
@@ -71,6 +73,22 @@ pub(crate) fn bring_home(row: &mut ConversationRow, lines: Vec<EntryRow>) {
     }
     row.entries.extend(lines);
     row.entries.make_contiguous().sort_by_key(|line| line.occurred_at);
+}
+
+/// Says of lines what the threads they came on told of them since they parted.
+pub(crate) fn say_again<'a>(
+    row: &mut ConversationRow,
+    thread_row: impl Fn(&Thread) -> Option<&'a ThreadRow>,
+) {
+    for line in &mut row.entries {
+        let EntryRowBody::Item(item) = &mut line.body else { continue };
+        let Some(origin) = item.origin.as_ref().and_then(&thread_row) else { continue };
+        for body in &origin.loose {
+            if changed(body).is_some_and(|mid| item.mids.contains(mid)) {
+                change(item, body);
+            }
+        }
+    }
 }
 
 fn began_at(row: &ConversationRow) -> Timestamp {

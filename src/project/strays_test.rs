@@ -11,7 +11,7 @@ use crate::domain::customer::{CustomerKey, CustomerMerge, CustomerRecord};
 use crate::domain::derive::customer_id;
 use crate::domain::event::{Attachment, ContentKind, Story};
 use crate::domain::fact::{Fact, FactBody, Initiator, Item};
-use crate::domain::id::{AgentId, ConversationId, SendId};
+use crate::domain::id::{AgentId, ConversationId, MessageId, SendId};
 use crate::domain::outbound::FailureCode;
 use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
@@ -75,17 +75,23 @@ fn texts(views: &Views, person: &str) -> Vec<String> {
 /// `1` wrote `a`, was merged into `2`, wrote `b` there, and was separated again.
 fn parted(order: [usize; 2]) -> Views {
     let views = Views::default();
-    for which in order {
-        if which == 0 {
-            told(&views, "1", 1, 10, said("a", None));
-            told(&views, "1", 2, 50, said("c", None));
-        } else {
-            told(&views, "2", 1, 20, said("x", None));
-            told(&views, "2", 2, 30, said("b", Some(thread("1"))));
-            told(&views, "2", 3, 40, said("y", None));
-        }
-    }
+    order.into_iter().for_each(|which| tell_parted(&views, which));
     views
+}
+
+fn tell_parted(views: &Views, which: usize) {
+    if which == 0 {
+        told(views, "1", 1, 10, said("a", None));
+        told(views, "1", 2, 50, said("c", None));
+    } else {
+        told(views, "2", 1, 20, said("x", None));
+        told(views, "2", 2, 30, said("b", Some(thread("1"))));
+        told(views, "2", 3, 40, said("y", None));
+    }
+}
+
+fn told_at_60(views: &Views, number: u64, body: FactBody) {
+    told(views, "1", number, 60, body);
 }
 
 // Holds: R-152
@@ -107,11 +113,56 @@ fn after_an_unmerge_items_stand_with_the_thread_they_came_on_whatever_is_read_fi
 // Holds
 #[test]
 fn what_returned_can_still_be_unsent() {
-    let views = parted([0, 1]);
-    told(&views, "1", 3, 60, FactBody::MessageDeleted { mid: mid("m-b") });
-    assert_eq!(texts(&views, "1"), ["a", "Message was deleted", "c"]);
-    merge(&views, true);
-    assert_eq!(texts(&views, "2"), ["x", "Message was deleted", "y"]);
+    for order in [[0, 1], [1, 0]] {
+        let views = Views::default();
+        for which in order {
+            tell_parted(&views, which);
+            if which == 0 {
+                told_at_60(&views, 3, FactBody::MessageDeleted { mid: mid("m-b") });
+            }
+        }
+        assert_eq!(texts(&views, "1"), ["a", "Message was deleted", "c"]);
+        merge(&views, true);
+        assert_eq!(texts(&views, "2"), ["x", "Message was deleted", "y"]);
+    }
+}
+
+// Holds
+#[test]
+fn what_is_told_of_what_returned_shows_there_whichever_thread_is_read_first() {
+    let of_b = |body: fn(MessageId) -> FactBody| body(mid("m-b"));
+    let since = [
+        of_b(|mid| FactBody::MessageEdited { mid, text: "b, anew".to_owned(), num_edit: 1 }),
+        of_b(|mid| FactBody::ReactionAdded { mid, emoji: None }),
+        of_b(|mid| FactBody::MessageLiked { mid }),
+        FactBody::MessageRead { read_up_to_at: Timestamp::from_ms(45) },
+    ];
+    for order in [[0, 1], [1, 0]] {
+        let views = Views::default();
+        for which in order {
+            tell_parted(&views, which);
+            let told = since.iter().filter(|_| which == 0).cloned();
+            (3..).zip(told).for_each(|(number, body)| told_at_60(&views, number, body));
+        }
+        let seen = |person| {
+            let detail = views.conversation(&conversation(person), LOOK).unwrap();
+            let line = detail.items.into_iter().find_map(|entry| match entry.body {
+                EntryBody::Item(item) if item.mid == Some(mid("m-b")) => Some(item),
+                EntryBody::Item(_) | EntryBody::Event(_) => None,
+            });
+            line.map(|item| (item.text, item.reaction.is_some(), item.liked, item.edited))
+        };
+        let expected = Some((Some("b, anew".to_owned()), true, true, true));
+        assert_eq!((seen("1"), seen("2")), (expected.clone(), None));
+        told_at_60(&views, 7, of_b(|mid| FactBody::MessageUnliked { mid, rejected: false }));
+        told_at_60(&views, 8, of_b(|mid| FactBody::ReactionRemoved { mid }));
+        assert_eq!(seen("1"), Some((Some("b, anew".to_owned()), false, false, true)));
+        merge(&views, true);
+        assert_eq!((seen("1"), seen("2").is_some()), (None, true), "and merged again");
+        told_at_60(&views, 9, of_b(|mid| FactBody::MessageDeleted { mid }));
+        let gone = Some((Some("Message was deleted".to_owned()), false, false, false));
+        assert_eq!(seen("2"), gone);
+    }
 }
 
 // Holds: R-156

@@ -27,7 +27,7 @@ impl Turn<'_> {
         let (offer, held) = (agent.offer.clone(), agent.held.clone());
         match (presence, offer) {
             (Presence::Away { .. } | Presence::Out { .. }, Some(offer)) => {
-                self.rescind(&offer);
+                self.rescind(&offer, UnassignReason::ReroutedUnassign);
                 self.say_queued(&offer);
             }
             (Presence::Here, _) | (Presence::Away { .. } | Presence::Out { .. }, None) => (),

@@ -1,7 +1,7 @@
 //! From the queue to an agent: offers, and how they end. Pure. Source: desk rules.
 
 use crate::domain::id::{AgentId, ConversationId};
-use crate::domain::routing::{AssignReason, RejectReason, RoutingVerdict};
+use crate::domain::routing::{AssignReason, RejectReason, RoutingVerdict, UnassignReason};
 use crate::domain::settings::AfterReject;
 use crate::domain::time::Timestamp;
 use crate::route::choose::{Choice, choose};
@@ -99,11 +99,11 @@ impl Turn<'_> {
     }
 
     /// Takes the offer back, if there is one: no miss, no pause. The conversation is queued.
-    pub(super) fn rescind(&mut self, id: &ConversationId) {
+    pub(super) fn rescind(&mut self, id: &ConversationId, reason: UnassignReason) {
         let Some((agent_id, number)) = self.take_back(id) else { return };
         let Some(conversation) = self.pool.conversations.get(id).cloned() else { return };
         let offer_id = self.pool.offer_id(number);
-        self.say(id, &conversation, RoutingVerdict::Rescinded { offer_id, agent_id });
+        self.say(id, &conversation, RoutingVerdict::Rescinded { offer_id, agent_id, reason });
     }
 
     /// From the banner back to the queue; says whose offer it was and its number.

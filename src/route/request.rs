@@ -126,7 +126,7 @@ impl Turn<'_> {
     fn let_go(&mut self, id: &ConversationId, known: &ConversationRow, reason: UnassignReason) {
         match &known.place {
             Place::Queued => (),
-            Place::Outstanding { .. } => self.rescind(id),
+            Place::Outstanding { .. } => self.rescind(id, reason),
             Place::Held { by, .. } => {
                 self.take_from(id, by, reason);
                 self.start_delay(by);
@@ -164,7 +164,7 @@ impl Turn<'_> {
     fn withdraw(&mut self, id: &ConversationId, known: &ConversationRow) {
         match &known.place {
             Place::Queued => (),
-            Place::Outstanding { .. } => self.rescind(id),
+            Place::Outstanding { .. } => self.rescind(id, UnassignReason::Manual),
             Place::Held { by, .. } => self.start_delay(by),
         }
         self.pool.take_conversation(id);
@@ -187,7 +187,7 @@ impl Turn<'_> {
         }
         match known {
             Some(known) => {
-                self.rescind(id);
+                self.rescind(id, UnassignReason::Manual);
                 let is_same = known.contact_id == asked.contact_id;
                 let inbox_id = asked.inbox_id.clone();
                 let banner = known.banner.clone();

@@ -130,7 +130,7 @@ impl Heard {
                 Care::Held(agent_id.clone())
             }
             RoutingVerdict::Rejected { offer_id, agent_id, .. }
-            | RoutingVerdict::Rescinded { offer_id, agent_id } => {
+            | RoutingVerdict::Rescinded { offer_id, agent_id, .. } => {
                 if before != Care::Offered(agent_id.clone(), offer_id.clone()) {
                     return wrong("rejected or rescinded");
                 }

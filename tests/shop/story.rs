@@ -1,5 +1,7 @@
 //! The stories, told once for both brokers.
 
+use std::path::Path;
+
 use dmstream::simulator::{Author, GraphFaults};
 use serde_json::{Value, json};
 
@@ -84,6 +86,25 @@ pub(crate) async fn a_message_is_answered(broker: &str, echo: Echo, kills: &[Ste
     for step in steps {
         assert_eq!(told.types.iter().filter(|one| **one == step).count(), 1, "{step} in {told:?}");
     }
+    let key = hello.thread.key();
+    let plain = facts(&shop.file, &["--thread", &key]);
+    let types: Vec<&str> = plain.iter().map(|fact| fact["type"].as_str().unwrap()).collect();
+    assert_eq!(types, told.types, "as they stand on the timeline");
+    let outward = facts(&shop.file, &["--thread", &key, "--outward"]);
+    for kind in ["CONTACT/STARTED", "CONTACT/JOINED", "CONTACT/ENDED", "CONVERSATION/CLOSED"] {
+        let count = outward.iter().filter(|event| event["type"] == kind).count();
+        assert_eq!(count, 1, "{kind} in {outward:#?}");
+    }
+    assert_eq!(facts(&shop.file, &["--thread", "1:1"]), [Value::Null; 0], "nobody's");
+}
+
+/// What `dmstream facts` prints; an embedded broker must have been closed.
+fn facts(file: &Path, more: &[&str]) -> Vec<Value> {
+    let printed = command(&["facts", "--config"]).arg(file).args(more).output().unwrap();
+    let (said, cried) = (printed.stdout, String::from_utf8_lossy(&printed.stderr));
+    assert!(printed.status.success(), "{cried}");
+    let said = String::from_utf8(said).unwrap();
+    said.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// An agent who does not answer loses the offer to another, and gets no more.

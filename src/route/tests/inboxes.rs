@@ -182,7 +182,7 @@ fn urgency_lasts_as_long_as_the_contact() {
 #[test]
 fn a_transfer_moves_it_to_the_other_queue_wherever_it_was() {
     check(&[], &["c1 queued"]);
-    check(&["offer"], &["c1 rescinded ana", "c1 queued", "c1 offered ben round 1"]);
+    check(&["offer"], &["c1 rescinded ana Manual", "c1 queued", "c1 offered ben round 1"]);
     check(
         &["offer", "accept"],
         &["c1 unassigned ana Manual", "c1 queued", "c1 offered ben round 1"],
@@ -233,5 +233,5 @@ fn who_rejected_it_in_one_inbox_may_be_asked_in_another() {
     world.decline("ana");
     assert_eq!(world.offer_of("ben").as_str(), "of-acme-5");
     let said = world.enqueue_in("support", "c1");
-    assert_eq!(said, ["c1 rescinded ben", "c1 queued", "c1 offered ana round 1"]);
+    assert_eq!(said, ["c1 rescinded ben Manual", "c1 queued", "c1 offered ana round 1"]);
 }

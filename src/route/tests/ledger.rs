@@ -89,7 +89,7 @@ impl Ledger {
                 assert_eq!(is_late, *reason == RejectReason::Missed);
                 Entry::Queued
             }
-            RoutingVerdict::Rescinded { offer_id, agent_id } => {
+            RoutingVerdict::Rescinded { offer_id, agent_id, .. } => {
                 self.standing(id, agent_id, offer_id);
                 Entry::Queued
             }

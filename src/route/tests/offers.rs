@@ -189,9 +189,9 @@ fn who_rejected_it_is_not_asked_again_until_everybody_has() {
 fn what_is_no_fault_of_the_agents_rescinds_without_a_pause() {
     check("away", &["c1 rescinded ana", "c1 queued", "done"]);
     check("logout", &["c1 rescinded ana", "c1 queued", "done"]);
-    check("withdraw", &["c1 rescinded ana"]);
-    check("manual", &["c1 rescinded ana", "c1 assigned ben Manual"]);
-    check("reply", &["c1 rescinded ana", "c1 assigned ben MessageOutbound"]);
+    check("withdraw", &["c1 rescinded ana Manual"]);
+    check("manual", &["c1 rescinded ana Manual", "c1 assigned ben Manual"]);
+    check("reply", &["c1 rescinded ana Manual", "c1 assigned ben MessageOutbound"]);
 
     #[track_caller]
     fn check(how: &str, expected: &[&str]) {

@@ -41,7 +41,7 @@ fn a_reply_takes_an_unassigned_conversation_and_never_an_assigned_one() {
     let reply = AssignReason::MessageOutbound;
     assert_eq!(
         world.assign("c1", "ben", reply),
-        ["c1 rescinded ana", "c1 assigned ben MessageOutbound"]
+        ["c1 rescinded ana Manual", "c1 assigned ben MessageOutbound"]
     );
     assert_eq!(world.assign("c1", "ana", reply), ["skipped already_assigned"]);
     assert_eq!(

@@ -282,16 +282,15 @@ fn told(effect: &Effect) -> Option<String> {
                 RoutingVerdict::Rejected { agent_id, reason, .. } => {
                     format!("rejected {agent_id} {reason:?}")
                 }
-                RoutingVerdict::Rescinded { agent_id, .. } => format!("rescinded {agent_id}"),
+                RoutingVerdict::Rescinded { agent_id, reason, .. } => {
+                    format!("rescinded {agent_id}{}", because(*reason))
+                }
                 RoutingVerdict::Assigned { agent_id, reason } => {
                     format!("assigned {agent_id} {reason:?}")
                 }
-                RoutingVerdict::Unassigned { agent_id, reason } => match reason {
-                    UnassignReason::ReroutedUnassign => format!("unassigned {agent_id}"),
-                    UnassignReason::UserDeactivation | UnassignReason::Manual => {
-                        format!("unassigned {agent_id} {reason:?}")
-                    }
-                },
+                RoutingVerdict::Unassigned { agent_id, reason } => {
+                    format!("unassigned {agent_id}{}", because(*reason))
+                }
             };
             Some(format!("{} {what}", decision.conversation_id))
         }
@@ -300,5 +299,15 @@ fn told(effect: &Effect) -> Option<String> {
             None => "done".to_owned(),
         }),
         Effect::Agent { .. } => None,
+    }
+}
+
+/// Why, where it is not that the agent is absent.
+fn because(reason: UnassignReason) -> String {
+    match reason {
+        UnassignReason::ReroutedUnassign => String::new(),
+        UnassignReason::UserDeactivation
+        | UnassignReason::Manual
+        | UnassignReason::CustomerConversationMerge => format!(" {reason:?}"),
     }
 }
