@@ -16,8 +16,8 @@ use super::faulty::Plan;
 use super::fleet::Slot;
 use super::universe::Universe;
 
-/// Rounds of everybody within which all must be still (I13).
-const PASSES_MAX: u64 = 3_000;
+/// Rounds of everybody within which all must be still (I13): offers that nobody answers expire every few seconds, for each agent.
+const PASSES_MAX: u64 = 6_000;
 /// How far timers are followed.
 const FOLLOWED_MS: u64 = 40 * MINUTE_MS;
 /// Then time jumps, so that windows end and what is remembered is forgotten.
