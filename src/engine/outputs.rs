@@ -61,6 +61,12 @@ impl Outputs {
         self.ready.is_empty() && self.newest.is_empty()
     }
 
+    /// What may be written before the turn is at its end.
+    #[must_use]
+    pub fn ready(&self) -> &[Output] {
+        &self.ready
+    }
+
     /// Takes out what may be written before the turn is at its end, in order.
     pub fn take_ready(&mut self) -> impl Iterator<Item = Output> + '_ {
         self.ready.drain(..)

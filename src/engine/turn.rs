@@ -32,6 +32,8 @@ pub struct Turn<A> {
     pub exits: Vec<(Exit, u64)>,
     /// Timers fired, each with how late it was.
     pub lateness_ms: Vec<u64>,
+    /// It took in what came of actions.
+    pub hears: bool,
 }
 
 impl<A> Default for Turn<A> {
@@ -43,6 +45,7 @@ impl<A> Default for Turn<A> {
             actions: Vec::new(),
             exits: Vec::new(),
             lateness_ms: Vec::new(),
+            hears: false,
         }
     }
 }

@@ -73,6 +73,26 @@ pub type Completions<S> = Sender<(u32, <S as Stage>::Completion)>;
 /// Carries an action out in the world, after the commit; must not block.
 pub type Act<S> = Box<dyn Fn(u32, <S as Stage>::Action, Completions<S>) + Send>;
 
+/// What a turn may hold at most; a simulation makes it so small that it is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes that are not true yet, beyond which a part of the turn is committed early.
+    pub uncommitted_bytes: usize,
+    /// Outcomes of actions taken in at a time.
+    pub completions: usize,
+    /// Records between two looks at the bytes.
+    pub slice_records: usize,
+}
+
+impl Limits {
+    /// Those of the program.
+    pub const USUAL: Self = Self {
+        uncommitted_bytes: UNCOMMITTED_MAX,
+        completions: COMPLETIONS_MAX,
+        slice_records: SLICE_RECORDS,
+    };
+}
+
 /// What a worker is for.
 #[derive(Debug, Clone)]
 pub struct WorkerSpec {
@@ -120,6 +140,7 @@ pub struct Worker<S: Stage> {
     around: Surroundings,
     stage: S,
     act: Act<S>,
+    limits: Limits,
     lanes: Lanes<S::Row>,
     completions: (Completions<S>, Receiver<(u32, S::Completion)>),
     in_flight: usize,
@@ -162,6 +183,7 @@ impl<S: Stage> Worker<S> {
             around,
             stage,
             act,
+            limits: Limits::USUAL,
             lanes: Lanes::new(),
             completions: std::sync::mpsc::channel(),
             in_flight: 0,
@@ -178,6 +200,13 @@ impl<S: Stage> Worker<S> {
             uncommitted_most: 0,
             pulse,
         }
+    }
+
+    /// The same with other limits.
+    #[must_use]
+    pub const fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
     }
 
     /// Goes round until told to stop. Blocks the thread it runs on.
@@ -309,32 +338,32 @@ impl<S: Stage> Worker<S> {
         let mut turn = Turn::default();
         let (mut begun, mut bytes) = (0, 0);
         let stopwatch = Stopwatch::start();
-        for (at, slice) in records.chunks(SLICE_RECORDS).enumerate() {
+        for (at, slice) in records.chunks(self.limits.slice_records).enumerate() {
             turn::apply(&mut self.stage, (&mut self.lanes, &settings), slice, &mut turn)?;
             for output in turn.take_ready() {
                 bytes += output.bytes();
                 session.send(output)?;
             }
-            let end = at * SLICE_RECORDS + slice.len();
-            if end < records.len() && self.uncommitted(bytes) > UNCOMMITTED_MAX {
+            let end = at * self.limits.slice_records + slice.len();
+            if end < records.len() && self.uncommitted(bytes) > self.limits.uncommitted_bytes {
                 // What came of these is more than a turn may hold: it becomes true before the rest is looked at.
                 let part = records.get(begun..end).unwrap_or_default();
                 self.commit(session, std::mem::take(&mut turn), (part, now, stopwatch))?;
                 (begun, bytes) = (end, 0);
             }
         }
-        let room = COMPLETIONS_MAX.saturating_sub(self.heard.len());
+        let room = self.limits.completions.saturating_sub(self.heard.len());
         let before = self.heard.len();
         self.heard.extend(self.completions.1.try_iter().take(room));
         self.in_flight = self.in_flight.saturating_sub(self.heard.len() - before);
         let (stage, lanes) = (&mut self.stage, &mut self.lanes);
         turn::complete(stage, (lanes, &settings), self.heard.clone(), now, &mut turn)?;
+        turn.hears = true;
         let mark = |lane| if S::TIMERS_WAIT { self.marks.of(lane, now) } else { now };
         self.hurries = turn::fire_due(stage, (lanes, &settings), (now, mark), &mut turn)?;
         self.uncommitted(bytes);
         let part = records.get(begun..).unwrap_or_default();
         self.commit(session, turn, (part, now, stopwatch))?;
-        self.forget_heard();
         self.look_at_ends(now.as_ms());
         Ok(())
     }
@@ -359,6 +388,7 @@ impl<S: Stage> Worker<S> {
             None => (Vec::new(), BTreeMap::new()),
         };
         if turn.is_empty() && changelog.is_empty() {
+            self.forget_heard(turn.hears);
             return Ok(());
         }
         if !changelog.is_empty() {
@@ -369,6 +399,8 @@ impl<S: Stage> Worker<S> {
             session.send(output)?;
         }
         session.commit(&turn.next_offsets)?;
+        // At once: a store that fails below must not have it heard again.
+        self.forget_heard(turn.hears);
         self.count(TransactionResult::Committed, stopwatch.elapsed().as_secs_f64());
         self.progress.committed(&turn.next_offsets);
         let has_consumed = !turn.next_offsets.is_empty();
@@ -386,9 +418,10 @@ impl<S: Stage> Worker<S> {
         Ok(())
     }
 
-    /// What came of actions has been taken in. Without lanes it was not: they come back, or another one's timers see to it.
-    fn forget_heard(&mut self) {
-        if !self.lanes.is_empty() || self.told_to_stop() {
+    /// What came of actions has been taken in, if the turn did. Without lanes it was not: they come back, or another one's
+    /// timers see to it.
+    fn forget_heard(&mut self, heard: bool) {
+        if heard && (!self.lanes.is_empty() || self.told_to_stop()) {
             self.heard.clear();
         }
     }

@@ -115,6 +115,8 @@ fn settle(
     (asked_at, answered): (Timestamp, Result<Profile, Error>),
     now: Timestamp,
 ) -> Option<Effect> {
+    // Whoever hears the answer may have a clock behind the one by which it was asked for.
+    let now = now.max(asked_at);
     match answered {
         Ok(profile) => {
             person.vain = 0;
@@ -133,13 +135,14 @@ fn settle(
 
 /// What was asked for before must not be told after: it counts as older than what is known.
 fn forget(person: &mut Person, now: Timestamp) -> Effect {
-    let asked_at = match person.phase {
-        // The wish's own time may lie before the question it overtook.
-        Phase::Asking { since } => since.max(now),
-        Phase::Resting { .. } | Phase::Wanted { .. } => now,
+    // The wish's own time may lie before the question it overtook, and so may the rest after it.
+    let (asked_at, rests_until) = match person.phase {
+        Phase::Asking { since } => (since.max(now), now),
+        Phase::Resting { until } => (now, until),
+        Phase::Wanted { not_before } => (now, not_before),
     };
     person.fetched_at = person.fetched_at.max(Some(asked_at));
-    person.phase = Phase::Resting { until: asked_at.plus_ms(REST_MS) };
+    person.phase = Phase::Resting { until: rests_until.max(asked_at.plus_ms(REST_MS)) };
     person.vain = 0;
     Effect::Forget
 }

@@ -181,6 +181,24 @@ fn of_a_person_erased_nothing_is_told_that_was_asked_for_before() {
     assert_eq!(story.told.len(), 1, "whoever writes again is known again");
 }
 
+/// An erasure may be older than the question before it, and whoever hears an answer may have a clock that is behind.
+#[test]
+fn no_time_that_lies_back_shortens_a_rest() {
+    let mut erased = Story::default();
+    erased.writes(100_000);
+    erased.hear(answered(100_000, Ok(named("Ana"))), 100_500);
+    erased.hear(Input::Erased, 50_000);
+    erased.writes(111_000);
+    assert_eq!(erased.asked, [100_000], "within a minute of the question");
+
+    let mut behind = Story::default();
+    behind.writes(100_000);
+    behind.hear(answered(100_000, Err(Error::NoAnswer)), 20_000);
+    behind.look(120_000);
+    behind.look(170_000);
+    assert_eq!(behind.asked, [100_000, 170_000]);
+}
+
 #[test]
 fn items_of_a_backlog_ask_once_however_far_apart_they_were() {
     let mut story = Story::default();

@@ -23,10 +23,10 @@ const SOURCE: &str = "/dmstream/profile";
 pub struct ProfileStage;
 
 impl ProfileStage {
-    /// What `input` does to the person of a thread; whether anything changed.
+    /// What `input` does to the person of a thread; whether anything changed. `offset` tells apart what came in one moment.
     fn hear(
         thread: &Thread,
-        input: Input,
+        (input, offset): (Input, u64),
         context: &mut Context<'_, Self>,
     ) -> Result<bool, StateError> {
         let key = thread.key().into_bytes();
@@ -42,7 +42,7 @@ impl ProfileStage {
                 }
             }
             Some(Effect::Forget) => {
-                if let Some(output) = forgotten(thread, context.now())? {
+                if let Some(output) = forgotten(thread, offset, context.now())? {
                     context.emit(output);
                 }
             }
@@ -73,13 +73,13 @@ impl Stage for ProfileStage {
         let Some(thread) = record.key.as_deref().and_then(thread_of) else {
             return Ok(Exit::Skipped("no_thread"));
         };
-        let is_wanted = Self::hear(&thread, input, context)?;
+        let is_wanted = Self::hear(&thread, (input, record.offset), context)?;
         Ok(if is_wanted { Exit::Emitted } else { Exit::Skipped("coalesced") })
     }
 
     fn fire(&mut self, key: &[u8], context: &mut Context<'_, Self>) -> Result<(), StateError> {
         match thread_of(key) {
-            Some(thread) => Self::hear(&thread, Input::Woken, context).map(drop),
+            Some(thread) => Self::hear(&thread, (Input::Woken, 0), context).map(drop),
             None => {
                 // Nobody writes such a row; it must not be due for ever.
                 context.delete(key);
@@ -94,7 +94,7 @@ impl Stage for ProfileStage {
         context: &mut Context<'_, Self>,
     ) -> Result<(), StateError> {
         let Completion { thread, asked_at, answered } = completion;
-        Self::hear(&thread, Input::Answered { asked_at, answered }, context).map(drop)
+        Self::hear(&thread, (Input::Answered { asked_at, answered }, 0), context).map(drop)
     }
 }
 
@@ -135,10 +135,14 @@ fn told(
     Output::event(Topic::Customers, &key, &event, &record).map(Some)
 }
 
-/// The tombstone of a profile.
-fn forgotten(thread: &Thread, now: Timestamp) -> Result<Option<Output>, serde_json::Error> {
-    let (key, at) = (thread.key(), now.as_ms().to_string());
-    let ids = (customer_id(thread), event_id(&["profile forgotten", &key, &at]));
+/// The tombstone of a profile. A wish that comes twice forgets twice: whatever was told in between goes, too.
+fn forgotten(
+    thread: &Thread,
+    offset: u64,
+    now: Timestamp,
+) -> Result<Option<Output>, serde_json::Error> {
+    let (key, offset) = (thread.key(), offset.to_string());
+    let ids = (customer_id(thread), event_id(&["profile forgotten", &key, &offset]));
     let (Ok(customer_id), Ok(id)) = ids else { return Ok(None) };
     let (id, kind, source, time) = (id.as_str(), "customer.profile", SOURCE, now);
     let event = CloudEvent { id, kind, source, time, traceparent: None };

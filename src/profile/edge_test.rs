@@ -134,6 +134,10 @@ fn a_refused_person_and_a_lost_question_cost_nothing_but_the_profile() {
     assert_eq!(step.outputs.len(), 1);
 }
 
+fn id_of(output: &Output) -> Option<&str> {
+    output.headers.text(header::ID)
+}
+
 // Holds: R-154
 #[test]
 fn whoever_is_erased_is_forgotten_whatever_is_under_way() {
@@ -146,6 +150,10 @@ fn whoever_is_erased_is_forgotten_whatever_is_under_way() {
     let customer = customer_id(&call.thread).unwrap();
     assert_eq!((gone.topic, gone.key.as_slice()), (Topic::Customers, customer.as_str().as_bytes()));
     assert_eq!(gone.value, None);
+    // The same wish once more, in the same moment: another record of another id.
+    let again = stage.0.apply(&Record { offset: 1, ..erase }).unwrap();
+    assert_eq!(again.outputs.len(), 1);
+    assert_ne!(id_of(&again.outputs[0]), id_of(&gone));
     let late = stage.complete(&call, Ok(maria()), AT + 300);
     assert_eq!(late.outputs.len(), 0, "what was asked for before is not told after");
     let reply = Record { topic: Topic::DeskCommands, ..record("reply", "1784:9", AT) };

@@ -156,6 +156,7 @@ impl Universe {
                 Ok(Some(decision)) => self.agents.borrow_mut().decided(&decision),
                 Err(what) => self.find(what),
             }
+            self.hear_of_people(output);
             if output.topic == Topic::CommandResults {
                 self.hear_result(output);
             }
@@ -242,7 +243,7 @@ impl Universe {
         let newest = instagram.newest.get(&about.1).cloned();
         let reference = format!("#r{}", agents.commands);
         let wish = match (rolled, newest) {
-            (0..50, _) => DeskWish::Reply {
+            (0..60, _) => DeskWish::Reply {
                 client_message_id: ClientMessageId::parse(&reference)?,
                 text: format!("Hello {reference}"),
                 // Of an item in parts, one may be taken and another fail: the books know items of one part only.
@@ -253,12 +254,12 @@ impl Universe {
                 automatic: false,
                 declared_bytes: 0,
             },
-            (50..60, Some(mid)) => DeskWish::Like { mid },
-            (60..64, Some(mid)) => DeskWish::Unlike { mid },
-            (64..68, Some(mid)) => DeskWish::NoReplyNeeded { mid },
-            (68..76, _) => DeskWish::Close { force: rolled < 72 },
-            (76..80, _) => DeskWish::Reopen,
-            (80..84, _) => DeskWish::AddTopic { topic: "size".to_owned() },
+            (60..66, Some(mid)) => DeskWish::Like { mid },
+            (66..69, Some(mid)) => DeskWish::Unlike { mid },
+            (69..72, Some(mid)) => DeskWish::NoReplyNeeded { mid },
+            (72..78, _) => DeskWish::Close { force: rolled < 75 },
+            (78..81, _) => DeskWish::Reopen,
+            (81..84, _) => DeskWish::AddTopic { topic: "size".to_owned() },
             (84..87, _) => DeskWish::AddNote { text: "asks often".to_owned() },
             (87..94, _) if agents.merges => {
                 let threads = instagram.threads().to_vec();
@@ -328,7 +329,7 @@ fn account_settings(dice: &mut StdRng) -> AccountSettings {
     AccountSettings {
         route_on_echo_only: dice.random(),
         echo_hold_ms: dice.random_range(0..=10) * SECOND_MS,
-        send_rate: dice.random_range(1..=200),
+        send_rate: dice.random_range(8..=200),
         unknown_after_ms: dice.random_range(20..=60) * SECOND_MS,
         ..AccountSettings::default()
     }

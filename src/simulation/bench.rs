@@ -7,6 +7,7 @@ use crate::conversation::{self, ConversationStage, ThreadState};
 use crate::engine::stage::Stage;
 use crate::normalize::Accounts;
 use crate::normalize::edge::NormalizeStage;
+use crate::profile::ProfileStage;
 use crate::route::edge::RouteStage;
 use crate::send::SendStage;
 use crate::topics::Topic;
@@ -23,6 +24,7 @@ pub(super) struct Bench {
     pub(super) conversation: SharedJudge<ConversationStage>,
     pub(super) route: SharedJudge<RouteStage>,
     pub(super) send: SharedJudge<SendStage>,
+    pub(super) profile: SharedJudge<ProfileStage>,
 }
 
 impl Bench {
@@ -39,6 +41,7 @@ impl Bench {
             ),
             route: judge(RouteStage::new(), Some(Topic::RouteChangelog), |_| None),
             send: judge(SendStage::new(parts.sends.clone()), Some(Topic::SendChangelog), |_| None),
+            profile: judge(ProfileStage, Some(Topic::ProfileChangelog), |_| None),
         }
     }
 }

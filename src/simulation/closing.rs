@@ -8,6 +8,7 @@ use crate::broker::embedded::EmbeddedBroker;
 use crate::broker::record::Record;
 use crate::broker::{NextOffsets, PollBounds};
 use crate::domain::time::{DAY_MS, MINUTE_MS, Timestamp};
+use crate::profile;
 use crate::project::{Bounds, Filter, Look, TOPICS, Views};
 use crate::topics::Topic;
 
@@ -15,8 +16,8 @@ use super::faulty::Plan;
 use super::fleet::Slot;
 use super::universe::Universe;
 
-/// Rounds of everybody within which all must be still (I13).
-const PASSES_MAX: u64 = 3_000;
+/// Rounds of everybody within which all must be still (I13): offers that nobody answers expire every few seconds, for each agent.
+const PASSES_MAX: u64 = 6_000;
 /// How far timers are followed.
 const FOLLOWED_MS: u64 = 40 * MINUTE_MS;
 /// Then time jumps, so that windows end and what is remembered is forgotten.
@@ -91,18 +92,23 @@ impl Universe {
 
     /// One round of everybody. Whether nothing moved.
     fn pass_quietly(self: &Rc<Self>) -> bool {
-        let mut quiet = self.instagram.borrow().is_quiet();
+        let mut quiet = self.is_quiet_outside();
         self.live();
         for _ in 0..20 {
             self.deliver();
             self.call();
+            self.inform();
         }
         let waiting = self.fleet.borrow().waiting();
         for at in waiting {
             quiet &= self.round_of(at, Plan::Calm);
         }
         self.write_behind();
-        quiet && self.instagram.borrow().is_quiet()
+        quiet && self.is_quiet_outside()
+    }
+
+    fn is_quiet_outside(&self) -> bool {
+        self.instagram.borrow().is_quiet() && self.nobody_is_asked_for()
     }
 
     fn next_due(&self) -> Option<Timestamp> {
@@ -111,6 +117,7 @@ impl Universe {
             bench.conversation.borrow().next_due(),
             bench.route.borrow().next_due(),
             bench.send.borrow().next_due(),
+            bench.profile.borrow().next_due(),
         ];
         due.into_iter().flatten().min()
     }
@@ -123,7 +130,7 @@ impl Universe {
         let bench = &self.bench;
         let normalize = bench.normalize.borrow();
         let (conversation, route) = (bench.conversation.borrow(), bench.route.borrow());
-        let send = bench.send.borrow();
+        let (send, people) = (bench.send.borrow(), bench.profile.borrow());
         let consumed = [
             (normalize.consumed(), &[Topic::WebhooksRaw][..]),
             (
@@ -137,6 +144,7 @@ impl Universe {
             ),
             (route.consumed(), &[Topic::RoutingRequests, Topic::AgentsCommands]),
             (send.consumed(), &[Topic::OutboundSends]),
+            (people.consumed(), &profile::INPUTS),
         ];
         for (consumed, inputs) in consumed {
             self.all_consumed(consumed, inputs)?;

@@ -79,6 +79,12 @@ pub enum Fault {
     EchoEarly,
     /// The echo never comes.
     EchoNever,
+    /// A profile is not given, for now or for good.
+    ProfileRefused,
+    /// A question for a profile comes to nothing.
+    ProfileLost,
+    /// A profile comes too late.
+    ProfileSlow,
     /// A command comes twice.
     CommandDoubled,
     /// Settings change.
@@ -89,7 +95,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every kind, in the order of the table.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 43] = [
         Self::CrashIdle,
         Self::CrashSending,
         Self::CrashBeforeCommit,
@@ -127,6 +133,9 @@ impl Fault {
         Self::GraphAmbiguous,
         Self::EchoEarly,
         Self::EchoNever,
+        Self::ProfileRefused,
+        Self::ProfileLost,
+        Self::ProfileSlow,
         Self::CommandDoubled,
         Self::SettingsChanged,
         Self::LastingLoad,
@@ -173,6 +182,9 @@ impl Fault {
             Self::GraphAmbiguous => "Graph answer ambiguous",
             Self::EchoEarly => "echo before the answer",
             Self::EchoNever => "echo never",
+            Self::ProfileRefused => "profile refused",
+            Self::ProfileLost => "profile's answer lost",
+            Self::ProfileSlow => "profile too late",
             Self::CommandDoubled => "command twice",
             Self::SettingsChanged => "settings changed",
             Self::LastingLoad => "lasting load",

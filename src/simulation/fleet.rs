@@ -7,8 +7,9 @@ use crate::broker::Session;
 use crate::clock::Clock;
 use crate::domain::time::{HOUR_MS, Timestamp};
 use crate::metrics::StageName;
-use crate::store::{Copied, MemoryDisk, Place, StoreSettings, WriterSettings};
+use crate::store::{Copied, MemoryDisk, Place, StoreSettings};
 
+use super::bounds;
 use super::member::{Member, STAGES};
 use super::planted::Planted;
 
@@ -56,19 +57,14 @@ pub(super) enum Slot {
 }
 
 impl Fleet {
-    pub(super) fn new(machines: u64) -> Self {
+    pub(super) fn new(machines: u64, planted: Option<Planted>) -> Self {
         // So small that a write has many parts and a submission waits.
         let store = StoreSettings { batch_rows: 2, flush_rows: 6, ..StoreSettings::default() };
-        let writer = WriterSettings {
-            pending_bytes_max: 24 << 10,
-            write_bytes: u64::MAX,
-            ..WriterSettings::default()
-        };
         Self {
             processes: BTreeMap::new(),
             next: 0,
             machines,
-            disk: MemoryDisk::new(store, writer),
+            disk: MemoryDisk::new(store, bounds::writer(planted)),
             graveyard: Vec::new(),
             roots: BTreeMap::new(),
             copies: Vec::new(),

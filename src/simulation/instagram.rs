@@ -344,10 +344,10 @@ impl Universe {
     }
 
     fn lose_answer(&self, instagram: &mut Instagram, mid: Option<MessageId>) -> Answered {
-        let lost = if self.by_bad_luck(80) {
+        let lost = if self.by_bad_luck(150) {
             self.count(Fault::GraphAnswerLost);
             Some(SendError::NoAnswer)
-        } else if self.by_bad_luck(40) {
+        } else if self.by_bad_luck(100) {
             self.count(Fault::GraphAmbiguous);
             Some(refused(Class::Ambiguous))
         } else {

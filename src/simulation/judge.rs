@@ -2,7 +2,8 @@
 //!
 //! Held at each commit: inputs are consumed once, in order, and committed so far (I2, I5); timers are never early and due
 //! when they fire (I8); outputs and changelog are what the fold says, in its order (I3, I4); the changelog's partition is
-//! the input's (I10). Held at each look at a disk: it holds nothing that was not committed, and all up to its checkpoint (I6).
+//! the input's (I10); a turn holds no more than it may (I12). Held at each look at a disk: it holds nothing that was not
+//! committed, and all up to its checkpoint (I6).
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use crate::engine::stage::{Exit, Row, Stage};
 use crate::store::{Copied, RowChange};
 use crate::topics::Topic;
 
+use super::bounds::LIMITS;
 use super::tape::{Call, Step};
 
 /// A key's values by the offset at which each was written.
@@ -38,6 +40,8 @@ pub(super) struct Judge<S: Stage> {
     due: BTreeMap<(u32, Vec<u8>), Timestamp>,
     /// Turns in a row in which a lane's inputs had long passed a timer that did not fire, and since when.
     starving: BTreeMap<u32, (u32, Timestamp)>,
+    /// The most bytes of rows that one turn wrote in a lane.
+    largest: BTreeMap<u32, u64>,
     /// What is wrong with a row, if anything is.
     look: fn(&S::Row) -> Option<String>,
 }
@@ -65,6 +69,7 @@ impl<S: Stage> Judge<S> {
             written: BTreeMap::new(),
             due: BTreeMap::new(),
             starving: BTreeMap::new(),
+            largest: BTreeMap::new(),
             look,
         }
     }
@@ -75,7 +80,15 @@ impl<S: Stage> Judge<S> {
         let mut outputs = Outputs::default();
         let mut touched = NextOffsets::new();
         let times = times_of_inputs(&steps);
+        let answers = steps.iter().filter(|step| matches!(step.call, Call::Completed { .. }));
+        let answers = answers.count();
+        if answers > LIMITS.completions {
+            return Err(format!("a turn takes in what came of {answers} actions (I12)"));
+        }
         for step in steps {
+            if matches!(step.call, Call::Applied { .. }) {
+                look_at_bytes(outputs.ready())?;
+            }
             self.play(step, true_now, (&mut outputs, &mut touched))?;
         }
         if touched != *next {
@@ -171,6 +184,7 @@ impl<S: Stage> Judge<S> {
         let mut changes = Vec::new();
         for (&lane, rows) in &mut self.lanes {
             let Committed::Memory(committed) = &mut rows.committed else { continue };
+            let mut bytes = 0;
             for (key, Written { row, .. }) in std::mem::take(&mut rows.overlay) {
                 if let Some(broken) = row.as_ref().and_then(self.look) {
                     return Err(broken);
@@ -184,6 +198,7 @@ impl<S: Stage> Judge<S> {
                     row.encode(&mut bytes);
                     bytes
                 });
+                bytes += key.len() + value.as_ref().map_or(0, Vec::len);
                 match &value {
                     Some(value) => drop(committed.insert(key.clone(), value.clone())),
                     None => drop(committed.remove(&key)),
@@ -194,6 +209,8 @@ impl<S: Stage> Judge<S> {
                     changes.push(Output { topic, partition, key, value, headers, timestamp });
                 }
             }
+            let largest = self.largest.entry(lane).or_default();
+            *largest = u64::try_from(bytes).unwrap_or(u64::MAX).max(*largest);
         }
         Ok(changes)
     }
@@ -210,6 +227,11 @@ impl<S: Stage> Judge<S> {
         }
         let written = self.written.entry(lane).or_default();
         written.entry(key.to_vec()).or_default().push((offset, value.map(<[u8]>::to_vec)));
+    }
+
+    /// The most bytes of rows that one turn wrote in a lane.
+    pub(super) fn largest(&self, lane: u32) -> u64 {
+        self.largest.get(&lane).copied().unwrap_or(0)
     }
 
     /// What the fold holds of a lane.
@@ -275,6 +297,15 @@ impl<S: Stage> Judge<S> {
             None => Ok(()),
         }
     }
+}
+
+/// A turn that holds more than it may takes no further record in: what came of the last one alone goes beyond the bound.
+fn look_at_bytes(outputs: &[Output]) -> Result<(), String> {
+    let bytes: usize = outputs.iter().map(Output::bytes).sum();
+    if bytes > LIMITS.uncommitted_bytes {
+        return Err(format!("a turn goes on with {bytes} bytes that are not true yet (I12)"));
+    }
+    Ok(())
 }
 
 /// How far the inputs of each lane have come in a turn: what all of them passed.

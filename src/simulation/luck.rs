@@ -54,9 +54,9 @@ impl Universe {
     pub(super) fn round_of(self: &Rc<Self>, (process, at): (u64, usize), plan: Plan) -> bool {
         let taken = self.fleet.borrow_mut().take((process, at));
         let Some(mut member) = taken else { return true };
-        let calls = self.instagram.borrow().outbox().len();
+        let calls = self.calls_under_way();
         let went = member.round(plan);
-        let began = self.instagram.borrow().outbox().len() > calls;
+        let began = self.calls_under_way() > calls;
         let crashed = went == Went::Crashed || self.fleet.borrow().is_doomed(process);
         if crashed || (plan == Plan::CrashActing && began) {
             if !crashed {
@@ -77,6 +77,11 @@ impl Universe {
         went == Went::On { quiet: true }
     }
 
+    /// Calls and questions that left, of all processes.
+    fn calls_under_way(&self) -> usize {
+        self.instagram.borrow().outbox().len() + self.directory.borrow().questions().len()
+    }
+
     /// The group does not hear of it yet.
     fn bury(&self, member: Box<dyn Member>) {
         self.fleet.borrow_mut().graveyard.extend(member.crash());
@@ -93,6 +98,7 @@ impl Universe {
         self.say(|| format!("p{process} is gone"));
         let rolls = self.roll(u64::MAX);
         self.instagram.borrow_mut().caller_is_gone(process, rolls);
+        self.directory.borrow().caller_is_gone(process);
         if let Some(root) = root {
             self.look_at_disks(&root);
         }
@@ -118,7 +124,8 @@ impl Universe {
             }
             StageName::Route => self.bench.route.borrow().look_at_disk(lane, copy, end),
             StageName::Send => self.bench.send.borrow().look_at_disk(lane, copy, end),
-            StageName::Normalize | StageName::Profile | StageName::Project => Ok(()),
+            StageName::Profile => self.bench.profile.borrow().look_at_disk(lane, copy, end),
+            StageName::Normalize | StageName::Project => Ok(()),
         }
     }
 
@@ -311,7 +318,12 @@ impl Universe {
             | Planted::DedupeForgotten
             | Planted::UnknownSentAgain
             | Planted::EchoNotMatched
-            | Planted::OfferedTwice => None,
+            | Planted::OfferedTwice
+            | Planted::TurnUnbounded
+            | Planted::AnswersUnbounded
+            | Planted::StoreUnbounded
+            | Planted::ProfilesMixedUp
+            | Planted::ProfileAskedTwice => None,
         };
         if let Some(spoilt) = spoilt {
             disk.put_back(path, spoilt);
@@ -323,7 +335,8 @@ impl Universe {
             StageName::Conversation => self.bench.conversation.borrow().deleted(lane, before),
             StageName::Route => self.bench.route.borrow().deleted(lane, before),
             StageName::Send => self.bench.send.borrow().deleted(lane, before),
-            StageName::Normalize | StageName::Profile | StageName::Project => None,
+            StageName::Profile => self.bench.profile.borrow().deleted(lane, before),
+            StageName::Normalize | StageName::Project => None,
         }
     }
 
@@ -390,6 +403,7 @@ pub(super) const fn changelog_of(stage: StageName) -> Option<Topic> {
         StageName::Conversation => Some(Topic::ConversationChangelog),
         StageName::Route => Some(Topic::RouteChangelog),
         StageName::Send => Some(Topic::SendChangelog),
-        StageName::Normalize | StageName::Profile | StageName::Project => None,
+        StageName::Profile => Some(Topic::ProfileChangelog),
+        StageName::Normalize | StageName::Project => None,
     }
 }

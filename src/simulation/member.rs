@@ -15,20 +15,28 @@ use crate::engine::worker::{Act, Pulse, Surroundings, Worker, WorkerSpec};
 use crate::metrics::StageName;
 use crate::normalize::Accounts;
 use crate::normalize::edge::NormalizeStage;
+use crate::profile::{self, ProfileStage};
 use crate::route::edge::RouteStage;
 use crate::send::SendStage;
 use crate::store::Place;
 use crate::topics::Topic;
 
 use super::bench::SharedJudge;
+use super::bounds::{self, Pending};
 use super::faulty::{Faulty, Plan, Witness};
 use super::judge::Played;
+use super::planted::Planted;
 use super::tape::{SharedTape, Spied, Tape, held};
 use super::universe::Universe;
 
 /// The stages of a process, in the order of its members.
-pub(super) const STAGES: [StageName; 4] =
-    [StageName::Normalize, StageName::Conversation, StageName::Route, StageName::Send];
+pub(super) const STAGES: [StageName; 5] = [
+    StageName::Normalize,
+    StageName::Conversation,
+    StageName::Route,
+    StageName::Send,
+    StageName::Profile,
+];
 
 /// What a round came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +72,7 @@ struct Worked<S: Stage> {
     pulse: Arc<Pulse>,
     tape: SharedTape<S>,
     judge: SharedJudge<S>,
+    pending: Pending,
     spec: WorkerSpec,
     process: u64,
 }
@@ -117,7 +126,21 @@ pub(super) fn member(
             });
             Box::new(Worked::new(universe, (spec, seat), stage, act, &bench.send))
         }
-        StageName::Normalize | StageName::Profile | StageName::Project => {
+        StageName::Profile => {
+            let changelog = Some(Topic::ProfileChangelog);
+            let spec = spec(stage, seat, profile::INPUTS.to_vec(), changelog);
+            let questions = universe.directory.borrow().questions();
+            let (clock, process) = (seat.clock.clone(), seat.process);
+            let times = if universe.planted == Some(Planted::ProfileAskedTwice) { 2 } else { 1 };
+            let act: Act<Spied<ProfileStage>> = Box::new(move |lane, call, answer| {
+                for _ in 0..times {
+                    let asked = (lane, call.clone(), answer.clone());
+                    questions.put((process, clock.clone()), asked);
+                }
+            });
+            Box::new(Worked::new(universe, (spec, seat), ProfileStage, act, &bench.profile))
+        }
+        StageName::Normalize | StageName::Project => {
             let spec = spec(StageName::Normalize, seat, vec![Topic::WebhooksRaw], None);
             let stage = NormalizeStage::new(Accounts::of([]));
             let idle = Box::new(|_, (), _| ());
@@ -159,9 +182,11 @@ impl<S: Stage> Worked<S> {
             metrics: universe.metrics.clone(),
         };
         let pulse = Arc::new(Pulse::default());
-        let worker = Worker::new(spec.clone(), around, spied, act, Arc::clone(&pulse));
+        let worker = Worker::new(spec.clone(), around, spied, act, Arc::clone(&pulse))
+            .with_limits(bounds::limits(universe.planted));
         let (universe, judge) = (Rc::clone(universe), Rc::clone(judge));
-        Self { universe, worker, exchange: None, pulse, tape, judge, spec, process: seat.process }
+        let (pending, process) = (Pending::default(), seat.process);
+        Self { universe, worker, exchange: None, pulse, tape, judge, pending, spec, process }
     }
 
     fn begin(&mut self) -> Went {
@@ -185,6 +210,22 @@ impl<S: Stage> Worked<S> {
         }
     }
 
+    /// Between two rounds nothing is uncommitted, and what waits to be written is no more than may (I12).
+    fn look_at_bounds(&mut self) -> Result<(), String> {
+        let (lanes, judge, name) =
+            (self.worker.lanes(), self.judge.borrow(), self.spec.stage.name());
+        self.pending.keep(|lane| lanes.contains_key(&lane));
+        for (lane, rows) in lanes {
+            if !rows.overlay.is_empty() {
+                return Err(format!("{name}/{lane}: rows are written and not committed"));
+            }
+            let Committed::Lane(desk) = &rows.committed else { continue };
+            let looked = self.pending.look(*lane, desk.pending_bytes(), judge.largest(*lane));
+            looked.map_err(|what| format!("{name}: {what}"))?;
+        }
+        Ok(())
+    }
+
     /// As a worker's own loop does at a session's end.
     fn end(&mut self) {
         self.worker.close_lanes();
@@ -193,6 +234,7 @@ impl<S: Stage> Worked<S> {
             drop(exchange.into_inner().close());
         }
         self.worker.drop_lanes();
+        self.pending.keep(|_| false);
     }
 }
 
@@ -214,6 +256,12 @@ impl<S: Stage> Member for Worked<S> {
         let (crashed, quiet) =
             (exchange.crashed, still && !restored && !self.worker.is_restoring());
         exchange.plan = Plan::Calm;
+        if !crashed
+            && went.is_ok()
+            && let Err(what) = self.look_at_bounds()
+        {
+            self.universe.find(what);
+        }
         match went {
             _ if crashed => Went::Crashed,
             Ok(()) => Went::On { quiet },
@@ -245,9 +293,6 @@ impl<S: Stage> Member for Worked<S> {
         let judge = self.judge.borrow();
         let name = self.spec.stage.name();
         for (lane, rows) in self.worker.lanes() {
-            if !rows.overlay.is_empty() {
-                return Err(format!("{name}/{lane}: rows are written and not committed"));
-            }
             let Committed::Lane(desk) = &rows.committed else { continue };
             let held = desk.scan_prefix(&[], usize::MAX).map_err(|error| error.to_string())?;
             let expected: Vec<_> = judge.rows(*lane).into_iter().collect();

@@ -15,6 +15,7 @@
 mod fault;
 mod planted;
 mod tape;
+mod bounds;
 mod judge;
 mod bench;
 mod heard;
@@ -23,6 +24,7 @@ mod member;
 mod fleet;
 mod luck;
 mod instagram;
+mod directory;
 mod agents;
 mod universe;
 mod closing;
@@ -44,7 +46,7 @@ use crate::send;
 use universe::Universe;
 
 /// Steps of a run before its faults end.
-const STEPS: u64 = 450;
+const STEPS: u64 = 420;
 
 /// Why a run could not be made; no finding of it.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +114,7 @@ pub fn run(
     let universe = Universe::new((seed, planted), logged, parts)?;
     let ended = panic::catch_unwind(AssertUnwindSafe(|| {
         universe.start(0);
+        universe.open();
         for _ in 0..STEPS {
             if universe.is_over() {
                 return;

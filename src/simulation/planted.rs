@@ -47,11 +47,21 @@ pub enum Planted {
     EchoNotMatched,
     /// One conversation is offered to two agents.
     OfferedTwice,
+    /// A turn goes on whatever it holds.
+    TurnUnbounded,
+    /// A turn takes in all that came of actions, however much it is.
+    AnswersUnbounded,
+    /// What waits to be written to a store has no bound.
+    StoreUnbounded,
+    /// A profile is told that was not answered to the question.
+    ProfilesMixedUp,
+    /// A person is asked for again at once.
+    ProfileAskedTwice,
 }
 
 impl Planted {
     /// Every one.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 26] = [
         Self::OffsetsNotSent,
         Self::OffsetsAhead,
         Self::InputSkipped,
@@ -73,5 +83,10 @@ impl Planted {
         Self::UnknownSentAgain,
         Self::EchoNotMatched,
         Self::OfferedTwice,
+        Self::TurnUnbounded,
+        Self::AnswersUnbounded,
+        Self::StoreUnbounded,
+        Self::ProfilesMixedUp,
+        Self::ProfileAskedTwice,
     ];
 }

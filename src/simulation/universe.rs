@@ -22,7 +22,9 @@ use crate::send;
 
 use super::agents::Agents;
 use super::bench::Bench;
+use super::directory::Directory;
 use super::fault::{Fault, Tally};
+use super::faulty::Plan;
 use super::fleet::Fleet;
 use super::heard::Heard;
 use super::instagram::Instagram;
@@ -32,6 +34,9 @@ use super::{Error, Parts};
 
 /// How deep steps may stand inside steps.
 const DEPTH_MAX: u32 = 2;
+
+/// Rounds of everybody before machines fail.
+const OPENING_MAX: u64 = 14;
 
 /// When every run begins.
 pub(super) const BEGINS_AT: Timestamp = Timestamp::from_ms(1_700_000_000_000);
@@ -60,6 +65,7 @@ pub(super) struct Universe {
     pub(super) fleet: RefCell<Fleet>,
     pub(super) instagram: RefCell<Instagram>,
     pub(super) agents: RefCell<Agents>,
+    pub(super) directory: RefCell<Directory>,
     depth: Cell<u32>,
     /// Steps for which workers see no end of their inputs.
     pub(super) load: Cell<u64>,
@@ -103,9 +109,10 @@ impl Universe {
             found: RefCell::new(None),
             tally: RefCell::default(),
             log: RefCell::new(logged.then(Vec::new)),
-            fleet: RefCell::new(Fleet::new(dice.random_range(1..=3))),
+            fleet: RefCell::new(Fleet::new(dice.random_range(1..=3), planted)),
             instagram: RefCell::new(instagram),
             agents: RefCell::new(agents),
+            directory: RefCell::default(),
             depth: Cell::new(0),
             load: Cell::new(0),
             steps: Cell::new(0),
@@ -186,16 +193,34 @@ impl Universe {
         self.depth.set(self.depth.get() - 1);
     }
 
+    /// The shop opens: people write and agents take what they are offered, before machines begin to fail. In some worlds
+    /// it has hardly opened, in others agents hold conversations and answer.
+    pub(super) fn open(self: &Rc<Self>) {
+        for _ in 0..self.roll(OPENING_MAX) {
+            self.live();
+            self.deliver();
+            self.work();
+            self.pass(1 + self.roll(3 * SECOND_MS));
+            let waiting = self.fleet.borrow().waiting();
+            for at in waiting {
+                self.round_of(at, Plan::Calm);
+            }
+        }
+    }
+
     /// One step of a world in which things go wrong.
     pub(super) fn step(self: &Rc<Self>) {
         self.steps.set(self.steps.get() + 1);
         self.load.set(self.load.get().saturating_sub(1));
         match self.roll(100) {
-            0..52 => self.go_round(),
-            52..59 => self.live(),
-            59..68 => self.deliver(),
-            68..76 => self.call(),
-            76..83 => self.work(),
+            0..50 => self.go_round(),
+            50..56 => self.live(),
+            56..64 => self.deliver(),
+            64..73 => {
+                self.call();
+                self.inform();
+            }
+            73..83 => self.work(),
             83..87 => self.write_behind(),
             87..96 => self.time_passes(),
             _ => self.misfortune(),

@@ -47,6 +47,8 @@ mod memory_test;
 #[cfg(test)]
 mod open_test;
 #[cfg(test)]
+mod timers_test;
+#[cfg(test)]
 mod view_test;
 #[cfg(test)]
 mod writer_test;

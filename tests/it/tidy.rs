@@ -33,6 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "conversation",
             "route",
             "send",
+            "profile",
             "project",
             "simulator",
         ],

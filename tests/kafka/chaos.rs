@@ -30,14 +30,14 @@ use crate::story::{config, kafka, unread};
 
 /// What one run does.
 #[derive(Debug, Clone, Copy)]
-struct Measure {
-    amount: Amount,
-    people: usize,
-    kills: u32,
-    lost_disks: u32,
-    pauses: u32,
-    scalings: u32,
-    broker_kills: u32,
+pub(crate) struct Measure {
+    pub(crate) amount: Amount,
+    pub(crate) people: usize,
+    pub(crate) kills: u32,
+    pub(crate) lost_disks: u32,
+    pub(crate) pauses: u32,
+    pub(crate) scalings: u32,
+    pub(crate) broker_kills: u32,
 }
 
 const SHORT: Measure = Measure {
@@ -63,22 +63,24 @@ const BEYOND_THE_SESSION: Duration = Duration::from_secs(7);
 
 /// What breaks, in the order of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Fault {
+pub(crate) enum Fault {
     Killed,
     DiskLost,
     StoodStill,
     Scaled,
+    Restarted,
     BrokerKilled,
     ClusterKilled,
     Nothing,
 }
 
 impl Fault {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Killed,
         Self::DiskLost,
         Self::StoodStill,
         Self::Scaled,
+        Self::Restarted,
         Self::BrokerKilled,
         Self::ClusterKilled,
         Self::Nothing,
@@ -90,6 +92,7 @@ impl Fault {
             Self::DiskLost => "killed, and its disk lost",
             Self::StoodStill => "stood still beyond its session",
             Self::Scaled => "processes 1, 3, 2",
+            Self::Restarted => "stopped in order, started again",
             Self::BrokerKilled => "one of three brokers killed -9",
             Self::ClusterKilled => "every broker killed -9 at once",
             Self::Nothing => "at rest, at the end",
@@ -101,7 +104,7 @@ impl Fault {
 async fn whatever_breaks_each_fact_is_told_once_and_in_order() {
     let measure =
         if variable("DMSTREAM_TEST_CHAOS").as_deref() == Some("long") { LONG } else { SHORT };
-    let mut chaos = Chaos::begin(measure).await;
+    let mut chaos = Chaos::begin(measure, kafka("chaos")).await;
     chaos.kill_processes().await;
     chaos.lose_disks().await;
     chaos.stand_still().await;
@@ -112,10 +115,11 @@ async fn whatever_breaks_each_fact_is_told_once_and_in_order() {
     assert_eq!(violations, [""; 0], "{table}");
 }
 
-struct Chaos {
+/// A fleet under load, with all that is known of what it must have told.
+pub(crate) struct Chaos {
     measure: Measure,
     dice: StdRng,
-    fleet: Fleet,
+    pub(crate) fleet: Fleet,
     instagram: Arc<Instagram>,
     posted: Arc<Posted>,
     over: Arc<AtomicBool>,
@@ -132,7 +136,8 @@ struct Chaos {
 }
 
 impl Chaos {
-    async fn begin(measure: Measure) -> Self {
+    /// Two processes on the log that `broker` configures, agents at work, webhooks on their way.
+    pub(crate) async fn begin(measure: Measure, mut broker: String) -> Self {
         let mut dir = tempfile::tempdir().unwrap();
         // What the processes logged explains a failure; `end` lets it go.
         dir.disable_cleanup(true);
@@ -142,7 +147,6 @@ impl Chaos {
         let url = format!("{base}/webhooks/instagram");
         let faults = GraphFaults::default();
         let instagram = Arc::new(Instagram::open(&url, measure.people, faults).await);
-        let mut broker = kafka("chaos");
         if cluster().is_some() {
             broker = broker.replace("kafka_replication = 1", "kafka_replication = 3");
         }
@@ -192,7 +196,7 @@ impl Chaos {
     }
 
     /// Random processes at random moments: in a turn, while restoring, while joining.
-    async fn kill_processes(&mut self) {
+    pub(crate) async fn kill_processes(&mut self) {
         for _ in 0..self.measure.kills {
             self.pause_ms(200, 3_000).await;
             let at = self.dice.random_range(0..self.fleet.len());
@@ -269,7 +273,7 @@ impl Chaos {
     }
 
     /// Waits until all that was acknowledged so far is told, and notes what is not as promised.
-    async fn look_after(&mut self, fault: Fault, injected: u32) {
+    pub(crate) async fn look_after(&mut self, fault: Fault, injected: u32) {
         let watch = Stopwatch::start();
         self.fleet.all_ready().await;
         let acknowledged = self.acknowledged();
@@ -296,7 +300,8 @@ impl Chaos {
         assert_eq!(*violations, [""; 0], "{}", fault.name());
     }
 
-    async fn end(mut self) -> (String, Vec<String>) {
+    /// Lets everything come to rest and compares; a table for people, and what is not as promised.
+    pub(crate) async fn end(mut self) -> (String, Vec<String>) {
         self.over.store(true, Ordering::Relaxed);
         while let Some(ended) = self.load.join_next().await {
             ended.unwrap();
@@ -391,7 +396,7 @@ impl Chaos {
         found
     }
 
-    async fn pause_ms(&mut self, from: u64, to: u64) {
+    pub(crate) async fn pause_ms(&mut self, from: u64, to: u64) {
         let pause = Duration::from_millis(self.dice.random_range(from..=to));
         tokio::time::sleep(pause).await;
     }
@@ -464,6 +469,6 @@ fn variable(name: &str) -> Option<String> {
 }
 
 #[expect(clippy::print_stdout, reason = "a long run tells how it goes")]
-fn tell(line: &str) {
+pub(crate) fn tell(line: &str) {
     println!("{line}");
 }

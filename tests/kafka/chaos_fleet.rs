@@ -1,10 +1,11 @@
 //! Several processes on one log, and what is done to them.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::chaos_front::Front;
-use crate::shop::{Doors, Plan, Product, free_address, settings, write};
+use crate::shop::{Doors, Plan, Product, eventually, free_address, settings, write};
 
 /// The processes there are; those in front are handed connections.
 pub(crate) struct Fleet {
@@ -70,6 +71,28 @@ impl Fleet {
         self.members[at].product.start_again();
         self.members[at].is_up = true;
         self.tell_front();
+    }
+
+    /// Ends a process in order; nobody takes its place meanwhile.
+    pub(crate) async fn stop(&mut self, at: usize) {
+        self.members[at].is_up = false;
+        self.tell_front();
+        self.members[at].product.signal("TERM");
+        let product = &mut self.members[at].product;
+        let ended = eventually("it stops", async || product.ended()).await;
+        assert!(ended.success(), "{ended}");
+    }
+
+    /// The lanes a process says it has, by stage: of those alone it tells how far behind it is.
+    pub(crate) async fn lanes(&self, at: usize) -> BTreeSet<(String, u32)> {
+        let (_, page) = Doors::at(self.members[at].product.address).get("/metrics").await;
+        let lane = |line: &str| {
+            let labels = line.strip_prefix("dmstream_consumer_lag_records{")?;
+            let (partition, labels) = labels.strip_prefix("partition=\"")?.split_once('"')?;
+            let (stage, _) = labels.strip_prefix(",stage=\"")?.split_once('"')?;
+            Some((stage.to_owned(), partition.parse().ok()?))
+        };
+        page.lines().filter_map(lane).collect()
     }
 
     /// It stands still: no answer, no heartbeat, and it does not know.

@@ -1,15 +1,30 @@
 //! Lanes under the consumer protocol (KIP-848): the brokers share them out, and what the classic protocol promises holds.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use dmstream::broker::kafka::{GroupProtocol, KafkaBroker, Producer};
 use dmstream::clock::Stopwatch;
 use dmstream::topics::Topic;
 
+use crate::chaos::{Chaos, Measure, tell};
+use crate::chaos_load::Amount;
+use crate::shop::eventually;
+use crate::story::kafka;
 use crate::world::{Copier, append, create, read_all, reader, settings};
 
 const INPUTS: [Topic; 2] = [Topic::EventsNormalized, Topic::DeskCommands];
 const KEYS: usize = 12;
+/// Little enough to be told in a few seconds.
+const KILLS: Measure = Measure {
+    amount: Amount { webhooks: 300, rate_per_s: 40 },
+    people: 200,
+    kills: 1,
+    lost_disks: 0,
+    pauses: 0,
+    scalings: 0,
+    broker_kills: 0,
+};
 /// What brokers give a silent member unless told otherwise, and as long again.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -47,7 +62,7 @@ fn copied(members: &[&mut Copier]) -> usize {
 }
 
 #[test]
-fn lanes_are_shared_moved_and_taken_over_without_loss_or_double() {
+fn lanes_are_shared_and_a_restart_moves_none_without_loss_or_double() {
     let (broker, producer) = world("kip848");
     let mut expected = Vec::new();
     write(&producer, "alone", &mut expected);
@@ -71,19 +86,35 @@ fn lanes_are_shared_moved_and_taken_over_without_loss_or_double() {
     run(&mut [&mut a, &mut b], |members| members[0].lanes.len() == 2);
     assert_eq!((a.lanes.clone(), b.lanes.clone()), (lanes, others));
 
-    // Gone in the middle of a turn, and nobody takes its place: the other one has all in the end.
-    write(&producer, "torn", &mut expected);
-    a.read_uncommitted();
-    let gone = gone + a.copied.len();
-    drop(a);
-    run(&mut [&mut b], |members| members[0].lanes.len() == 4);
     write(&producer, "after", &mut expected);
-    let watch = Stopwatch::start();
-    while read_all(&mut reader(&broker, Topic::Timeline)).0.len() < expected.len() {
-        assert!(watch.elapsed() < PATIENCE, "{gone} were read by the one that is gone");
-        (0..20).for_each(|_| b.step());
-    }
+    let total = expected.len() - gone;
+    run(&mut [&mut a, &mut b], |members| copied(members) == total);
     expected.sort();
     assert_eq!(read_all(&mut reader(&broker, Topic::Timeline)).0, expected);
+    a.session.close().unwrap();
     b.session.close().unwrap();
+}
+
+/// Real processes, killed in the middle of whatever they do: once the other one has everything before the dead one is back,
+/// and then at random.
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_killed_under_load_lose_and_double_nothing() {
+    // The brokers say how long a silent member keeps its lanes.
+    let (session, protocol) =
+        ("kafka_session_timeout_ms = 3000", "kafka_group_protocol = \"consumer\"");
+    let broker = kafka("kip848-killed").replace(session, protocol);
+    let mut chaos = Chaos::begin(KILLS, broker).await;
+    let all: usize = chaos.lanes_shared_out().await.iter().map(BTreeSet::len).sum();
+    chaos.pause_ms(500, 1_500).await;
+    chaos.fleet.kill(0);
+    eventually("the living one has every lane", async || {
+        (chaos.fleet.lanes(1).await.len() == all).then_some(())
+    })
+    .await;
+    chaos.fleet.start_again(0);
+    chaos.fleet.all_ready().await;
+    chaos.kill_processes().await;
+    let (table, violations) = chaos.end().await;
+    tell(&table);
+    assert_eq!(violations, [""; 0], "{table}");
 }

@@ -25,3 +25,4 @@ mod chaos_fleet;
 mod chaos_load;
 mod chaos_clerk;
 mod chaos;
+mod chaos_gentle;
