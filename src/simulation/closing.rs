@@ -198,7 +198,8 @@ impl Universe {
             // What is erased is not shown, and what is merged is shown elsewhere.
             return Ok(());
         }
-        let views = Views::new(Bounds { conversations_max: 1_000, ..Bounds::default() });
+        let bounds = Bounds { conversations_max: 1_000, entries_max: 100_000, ..Bounds::default() };
+        let views = Views::new(bounds);
         for (at, _) in self.heard.borrow().places() {
             if TOPICS.contains(&at.0) {
                 views.apply(&read(&self.broker, at)?, &NextOffsets::new());
@@ -217,7 +218,10 @@ impl Universe {
         }
         let found = self.instagram.borrow().ledger.reconcile(&shown);
         match found.differences.first() {
-            Some(first) => Err(format!("the desk and the platform differ: {first}")),
+            Some(first) => {
+                shown.iter().for_each(|one| self.say(|| format!("the desk shows {one}")));
+                Err(format!("the desk and the platform differ: {first}"))
+            }
             None => Ok(()),
         }
     }

@@ -17,7 +17,7 @@ const INPUTS: [Topic; 2] = [Topic::EventsNormalized, Topic::DeskCommands];
 const KEYS: usize = 12;
 /// Little enough to be told in a few seconds.
 const KILLS: Measure = Measure {
-    amount: Amount { webhooks: 300, rate_per_s: 40 },
+    amount: Amount { webhooks: 200, rate_per_s: 30 },
     people: 200,
     kills: 1,
     lost_disks: 0,
