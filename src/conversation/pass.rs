@@ -61,6 +61,9 @@ impl Turn<'_> {
         let Some(home) = self.state.ties.home.clone() else { return Ok(Exit::Skipped("ignored")) };
         let waited = self.waited_for(event)?;
         self.remember_change(event);
+        // One that comes round by a ring of merges is known here, too.
+        let waited: Vec<Event> =
+            waited.into_iter().filter(|event| self.repeated(event).is_none()).collect();
         for event in std::iter::once(event.clone()).chain(waited) {
             let id = event.event_id.clone();
             let note = ThreadNote::Event { event: Box::new(event), hops: self.world.hops + 1 };
@@ -78,8 +81,11 @@ impl Turn<'_> {
 
     /// Gives an event back to the thread it came on, which answers for it again.
     pub(super) fn give_back(&mut self, event: &Event, to: &Thread) -> Result<Exit, Error> {
-        let note = ThreadNote::Event { event: Box::new(event.clone()), hops: self.world.hops + 1 };
-        self.say_to(to, (&["back", event.event_id.as_str()], None), note)?;
+        let hops = self.world.hops + 1;
+        let note = ThreadNote::Event { event: Box::new(event.clone()), hops };
+        // By a ring of merges it may come here again, and is another word then.
+        let id = ["back", event.event_id.as_str(), &hops.to_string()];
+        self.say_to(to, (&id, None), note)?;
         Ok(Exit::Emitted)
     }
 
@@ -108,14 +114,19 @@ impl Turn<'_> {
                 | EventKind::PostbackReceived { .. }
         );
         let Some(mid) = event.mid.as_ref().filter(|_| is_message) else { return Ok(Vec::new()) };
-        let its = self.state.early.iter().filter(|early| early.key == mid_key(mid));
-        its.map(|early| {
+        let mut waited: Vec<Event> = Vec::new();
+        for early in self.state.early.iter().filter(|early| early.key == mid_key(mid)) {
             let kind = kind_of(&early.change, mid);
-            let when = early.occurred_at.as_ms().to_string();
-            let event_id = derive::event_id(&[event.event_id.as_str(), kind.name(), &when])?;
-            Ok(Event { kind, event_id, occurred_at: early.occurred_at, ..event.clone() })
-        })
-        .collect()
+            let (when, what) = (early.occurred_at.as_ms().to_string(), told_apart(&early.change));
+            let id = [event.event_id.as_str(), kind.name(), &when, &what];
+            let event_id = derive::event_id(&id)?;
+            // What came twice under two ids is one change.
+            if waited.iter().all(|known| known.event_id != event_id) {
+                let occurred_at = early.occurred_at;
+                waited.push(Event { kind, event_id, occurred_at, ..event.clone() });
+            }
+        }
+        Ok(waited)
     }
 
     /// The outcome of a send of the home's, to this thread's person.
@@ -125,10 +136,10 @@ impl Turn<'_> {
         let home = ties.home.clone().or_else(|| ties.last_home.clone());
         let home = home.filter(|_| self.world.hops < HOPS_MAX);
         let Some(home) = home else { return Ok(Exit::Skipped("stale")) };
-        let settled_at = result.settled_at.as_ms().to_string();
-        let id = ["outcome", result.send_id.as_str(), result.outcome.name(), &settled_at];
-        let note =
-            ThreadNote::Outcome { result: Box::new(result.clone()), hops: self.world.hops + 1 };
+        let (settled_at, hops) = (result.settled_at.as_ms().to_string(), self.world.hops + 1);
+        let name = result.outcome.name();
+        let id = ["outcome", result.send_id.as_str(), name, &settled_at, &hops.to_string()];
+        let note = ThreadNote::Outcome { result: Box::new(result.clone()), hops };
         self.say_to(&home, (&id, None), note)?;
         Ok(Exit::Emitted)
     }
@@ -235,6 +246,17 @@ fn reacted(reaction: &Reaction, removed: bool) -> Option<(&MessageId, EarlyChang
     let is_persons = reaction.direction == Direction::Inbound;
     let change = EarlyChange::Reacted { emoji: reaction.emoji.clone(), removed };
     is_persons.then_some((&reaction.target_mid, change))
+}
+
+/// What tells two changes of one kind and moment apart.
+fn told_apart(change: &EarlyChange) -> String {
+    match change {
+        EarlyChange::Edited { text, num_edit } => format!("{num_edit} {text}"),
+        EarlyChange::Reacted { emoji: Some(emoji), .. } => emoji.clone(),
+        EarlyChange::Reacted { emoji: None, .. } | EarlyChange::Deleted | EarlyChange::Read => {
+            String::new()
+        }
+    }
 }
 
 /// The event a change came by.

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::conversation::{self, ConversationStage, ThreadState};
+use crate::conversation::{self, ConversationStage};
 use crate::engine::stage::Stage;
 use crate::normalize::Accounts;
 use crate::normalize::edge::NormalizeStage;
@@ -32,13 +32,9 @@ impl Bench {
         let accounts = Accounts::of([]);
         Self {
             normalize: judge(NormalizeStage::new(accounts), None, |_| None),
-            conversation: judge(
-                ConversationStage,
-                Some(Topic::ConversationChangelog),
-                |state: &Box<ThreadState>| {
-                    conversation::invariant::broken(state).map(str::to_owned)
-                },
-            ),
+            conversation: judge(ConversationStage, Some(Topic::ConversationChangelog), |state| {
+                conversation::invariant::broken(state).map(str::to_owned)
+            }),
             route: judge(RouteStage::new(), Some(Topic::RouteChangelog), |_| None),
             send: judge(SendStage::new(parts.sends.clone()), Some(Topic::SendChangelog), |_| None),
             profile: judge(ProfileStage, Some(Topic::ProfileChangelog), |_| None),
