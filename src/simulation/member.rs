@@ -1,6 +1,6 @@
 //! One worker of a process, driven by hand: the real worker, a watched stage, a session in which things go wrong.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -196,6 +196,7 @@ impl<S: Stage> Worked<S> {
                     universe: Rc::clone(&self.universe),
                     tape: Arc::clone(&self.tape),
                     judge: Rc::clone(&self.judge),
+                    begun: Cell::new(false),
                 };
                 let universe = Rc::clone(&self.universe);
                 let of = (self.process, self.spec.stage);
@@ -317,12 +318,15 @@ struct Reporter<S: Stage> {
     universe: Rc<Universe>,
     tape: SharedTape<S>,
     judge: Rc<RefCell<super::judge::Judge<S>>>,
+    /// A turn has begun, and no part of it was committed yet.
+    begun: Cell<bool>,
 }
 
 impl<S: Stage> Witness for Reporter<S> {
     fn committed(&self, sent: &[Output], next: &NextOffsets) {
         let (steps, true_now) = (held(&self.tape).take(), self.universe.now());
-        let played = Played { steps, sent, next, true_now };
+        let is_first = self.begun.replace(false);
+        let played = Played { steps, sent, next, true_now, is_first };
         if let Err(what) = self.judge.borrow_mut().judge(played) {
             self.universe.find(what);
         }
@@ -336,5 +340,6 @@ impl<S: Stage> Witness for Reporter<S> {
 
     fn begins(&self) {
         drop(held(&self.tape).take());
+        self.begun.set(true);
     }
 }
