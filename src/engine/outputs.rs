@@ -55,6 +55,12 @@ impl Outputs {
         self.newest.insert((topic, key.to_vec()), Newest::Draft(Box::new(write)));
     }
 
+    /// How many wait for the turn's end.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.newest.len()
+    }
+
     /// There are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -133,7 +139,7 @@ mod tests {
         assert!(!outputs.is_empty());
         let ready: Vec<Output> = outputs.take_ready().collect();
         assert_eq!(ready, [output(log, "b", "1"), output(log, "a", "2")]);
-        assert_eq!(written.load(Ordering::Relaxed), 0);
+        assert_eq!((outputs.waiting(), written.load(Ordering::Relaxed)), (3, 0));
         let all = outputs.take_all().unwrap();
         let newest = [("a", "2"), ("b", "2"), ("c", "2")];
         assert_eq!(all, newest.map(|(key, value)| output(compacted, key, value)));

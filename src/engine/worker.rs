@@ -42,6 +42,9 @@ const TURN: PollBounds =
 /// the producer's queue takes, an eighth of what the embedded broker takes.
 const UNCOMMITTED_MAX: usize = 32 << 20;
 
+/// What a row is taken to weigh until a commit has shown it.
+const ROW_BYTES_AT_FIRST: usize = 1 << 10;
+
 /// What came of actions is taken in so many at a time; the rest in the next turn.
 const COMPLETIONS_MAX: usize = 5_000;
 
@@ -196,7 +199,7 @@ impl<S: Stage> Worker<S> {
             marks: Watermarks::default(),
             progress: Progress::default(),
             hurries: false,
-            row_bytes: 0,
+            row_bytes: ROW_BYTES_AT_FIRST,
             uncommitted_most: 0,
             pulse,
         }
@@ -345,7 +348,8 @@ impl<S: Stage> Worker<S> {
                 session.send(output)?;
             }
             let end = at * self.limits.slice_records + slice.len();
-            if end < records.len() && self.uncommitted(bytes) > self.limits.uncommitted_bytes {
+            let uncommitted = self.uncommitted(bytes, turn.outputs.waiting());
+            if end < records.len() && uncommitted > self.limits.uncommitted_bytes {
                 // What came of these is more than a turn may hold: it becomes true before the rest is looked at.
                 let part = records.get(begun..end).unwrap_or_default();
                 self.commit(session, std::mem::take(&mut turn), (part, now, stopwatch))?;
@@ -361,17 +365,18 @@ impl<S: Stage> Worker<S> {
         turn.hears = true;
         let mark = |lane| if S::TIMERS_WAIT { self.marks.of(lane, now) } else { now };
         self.hurries = turn::fire_due(stage, (lanes, &settings), (now, mark), &mut turn)?;
-        self.uncommitted(bytes);
+        self.uncommitted(bytes, turn.outputs.waiting());
         let part = records.get(begun..).unwrap_or_default();
         self.commit(session, turn, (part, now, stopwatch))?;
         self.look_at_ends(now.as_ms());
         Ok(())
     }
 
-    /// Bytes of this turn that are not true yet: what was sent, and rows at the size they had in the commit before.
-    fn uncommitted(&mut self, sent: usize) -> usize {
+    /// Bytes of this turn that are not true yet: what was sent; rows, and records that wait for the turn's end, at the size that
+    /// rows had in the commit before.
+    fn uncommitted(&mut self, sent: usize, waiting: usize) -> usize {
         let rows: usize = self.lanes.values().map(|rows| rows.overlay.len()).sum();
-        let bytes = sent.saturating_add(rows.saturating_mul(self.row_bytes));
+        let bytes = sent.saturating_add((rows + waiting).saturating_mul(self.row_bytes));
         self.uncommitted_most = self.uncommitted_most.max(bytes);
         bytes
     }
