@@ -28,6 +28,12 @@ const FANOUT: usize = 64;
 const COMPRESSION_LEVEL: i32 = 1;
 const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
+/// A process that is just being started anywhere in this one (sled starts `sync` whenever it opens) holds a copy of every lock
+/// until it is another program: a directory whose lock was given back a moment ago is tried again before it is believed
+/// to be somebody else's.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
 type Handle = Mutex<Option<sled::Db<FANOUT>>>;
 
 /// One sled database with one tree: a reader's handle and a writer's.
@@ -104,6 +110,12 @@ impl Db {
         (*reader, *writer) = (Some(opened.clone()), Some(opened));
         self.worn.store(0, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Leaves that cannot leave memory.
+    #[cfg(test)]
+    pub(super) fn worn(&self) -> u64 {
+        self.worn.load(Ordering::Relaxed)
     }
 
     /// The value of one row, as the reader sees it.
@@ -202,9 +214,18 @@ fn handle(config: &sled::Config, cache_bytes: usize) -> Result<sled::Db<FANOUT>,
         .cache_capacity_bytes(cache_bytes)
         .zstd_compression_level(COMPRESSION_LEVEL)
         .flush_every_ms(Some(never_ms));
-    panic::catch_unwind(|| config.open::<FANOUT>())
-        .map_err(|cause| Error::Panicked { doing: "opening", message: words(cause) })?
-        .map_err(|source| Error::Io { doing: "opening", source })
+    let mut tries = 1;
+    loop {
+        let opened = panic::catch_unwind(|| config.open::<FANOUT>())
+            .map_err(|cause| Error::Panicked { doing: "opening", message: words(cause) })?;
+        match opened {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && tries < LOCK_TRIES => {
+                tries += 1;
+                thread::park_timeout(LOCK_PAUSE);
+            }
+            other => return other.map_err(|source| Error::Io { doing: "opening", source }),
+        }
+    }
 }
 
 impl Drop for Db {

@@ -255,6 +255,15 @@ impl Store {
         Ok(Plan { puts: states, removed })
     }
 
+    /// Leaves that cannot leave memory.
+    #[cfg(test)]
+    pub(super) fn worn(&self) -> u64 {
+        match &self.db {
+            Ground::Sled(db) => db.worn(),
+            Ground::Memory(_) => 0,
+        }
+    }
+
     /// What the store takes up.
     ///
     /// # Errors

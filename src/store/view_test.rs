@@ -211,7 +211,12 @@ fn a_few_due_timers_are_found_among_many_that_wait() {
 
 #[test]
 fn a_store_that_is_opened_anew_again_and_again_holds_the_same() {
-    let dir = tempfile::tempdir().unwrap();
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let Opened::Fresh(store) = Store::open(other.path(), &StoreSettings::default()).unwrap() else {
+        panic!()
+    };
+    store.write(&[set("k", "1", None)], Checkpoint::at(1)).unwrap();
+    assert!(store.worn() > 0, "what was written stays in memory");
     let settings = StoreSettings { leaves_max: 0, ..StoreSettings::default() };
     let Opened::Fresh(store) = Store::open(dir.path(), &settings).unwrap() else { panic!() };
     for round in 0..4_u64 {
@@ -223,6 +228,7 @@ fn a_store_that_is_opened_anew_again_and_again_holds_the_same() {
             })
             .collect();
         store.write(&rows, Checkpoint::at(round)).unwrap();
+        assert_eq!(store.worn(), 0, "and here it was given back");
     }
     let (due, rows) = (store.timers_due(9_999, 1_000), store.scan_prefix(b"k", 1_000));
     assert_eq!((due.unwrap().len(), rows.unwrap().len()), (300, 300));
