@@ -187,8 +187,8 @@ pub struct FactsArgs {
     #[arg(long, value_name = "KEY", value_parser = thread)]
     pub thread: Option<Thread>,
     /// Those that are kept, or from now on.
-    #[arg(long, value_enum, default_value_t = From::Earliest)]
-    pub from: From,
+    #[arg(long, value_enum, default_value_t = StartAt::Earliest)]
+    pub from: StartAt,
     /// Go on with what is told later, until stopped; always so with `--from latest`.
     #[arg(long)]
     pub follow: bool,
@@ -202,7 +202,7 @@ pub struct FactsArgs {
 
 /// Where to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum From {
+pub enum StartAt {
     /// At the oldest kept.
     Earliest,
     /// At the next one.

@@ -400,13 +400,14 @@ mod tests {
                 ("DMSTREAM_APP_SECRETS", "12345, other"),
                 ("DMSTREAM_ROLES", "ingress,desk"),
                 ("DMSTREAM_WORKERS", "2"),
+                ("DMSTREAM_CONVERSATION_WORKERS", "4"),
             ],
         );
         let config = config.unwrap();
         let secrets: Vec<&str> = config.app_secrets.iter().map(Secret::expose).collect();
         assert_eq!(secrets, ["12345", "other"]);
         assert_eq!(config.roles(), [Role::Ingress, Role::Desk]);
-        assert_eq!(config.workers, 2);
+        assert_eq!((config.workers, config.conversation_workers), (2, Some(4)));
     }
 
     #[test]

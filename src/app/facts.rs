@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use super::scan::{Scan, Stretch, read};
 use super::{Error, open_broker};
 use crate::broker::record::Record;
-use crate::cli::{FactsArgs, From};
+use crate::cli::{FactsArgs, StartAt};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::project::outward_events;
@@ -24,7 +24,7 @@ pub(super) fn print(args: &FactsArgs) -> Result<ExitCode, Error> {
     let config = Config::from_process(args.config.config.as_deref())?;
     let broker = open_broker(&config, &Clock::System)?;
     let key = args.thread.as_ref().map(|thread| thread.key().into_bytes());
-    let stretch = Stretch { from: args.from, follow: args.follow || args.from == From::Latest };
+    let stretch = Stretch { from: args.from, follow: args.follow || args.from == StartAt::Latest };
     let mut out = std::io::stdout().lock();
     let mut all_read = true;
     read(&broker, &[Topic::Timeline], stretch, |record| {

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::Error;
 use crate::broker::record::Record;
 use crate::broker::{Broker, NextOffsets, PollBounds};
-use crate::cli::From;
+use crate::cli::StartAt;
 use crate::topics::Topic;
 
 const BATCH: PollBounds =
@@ -26,14 +26,14 @@ pub(super) fn scan(
     topics: &[Topic],
     each: impl FnMut(&Record) -> Result<Scan, Error>,
 ) -> Result<(), Error> {
-    read(broker, topics, Stretch { from: From::Earliest, follow: false }, each)
+    read(broker, topics, Stretch { from: StartAt::Earliest, follow: false }, each)
 }
 
 /// What of a topic to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stretch {
     /// Where to begin.
-    pub(super) from: From,
+    pub(super) from: StartAt,
     /// Whether to go on behind where it ends now.
     pub(super) follow: bool,
 }
@@ -54,8 +54,8 @@ pub(super) fn read(
         for partition in 0..broker.partitions(topic)? {
             let end = broker.end_offset(topic, partition)?;
             let begin = match stretch.from {
-                From::Earliest => 0,
-                From::Latest => end,
+                StartAt::Earliest => 0,
+                StartAt::Latest => end,
             };
             from.insert((topic, partition), begin);
             ends.insert((topic, partition), end);

@@ -88,9 +88,8 @@ impl Feed {
         while !self.stop.load(Ordering::Relaxed) {
             let batch = reader.poll(&BATCH)?;
             self.views.apply(&batch.records, &batch.next);
-            for _ in &batch.records {
-                self.metrics.records_left(StageName::Project, "emitted", 1);
-            }
+            let count = u64::try_from(batch.records.len()).unwrap_or(u64::MAX);
+            self.metrics.records_left(StageName::Project, "emitted", count);
             // Under load the ends of all partitions are never reached at once: what was there at first is enough.
             let passed = |(place, end)| batch.next.get(place).is_some_and(|next| next >= end);
             if batch.at_end || ends.iter().all(passed) {

@@ -226,3 +226,20 @@ fn tokens(config: &Config) -> Result<BTreeMap<AccountId, Token>, Error> {
     }
     Ok(tokens)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conversation_has_as_many_workers_as_others_unless_told_and_never_none() {
+        // workers, those of the conversation stage alone, how many route and conversation get
+        for (workers, conversation_workers, expected) in
+            [(1, None, (1, 1)), (2, None, (2, 2)), (1, Some(4), (1, 4)), (0, Some(0), (1, 1))]
+        {
+            let config = Config { workers, conversation_workers, ..Config::default() };
+            let got = (workers_of(&config, Role::Route), workers_of(&config, Role::Conversation));
+            assert_eq!(got, expected);
+        }
+    }
+}

@@ -217,7 +217,7 @@ impl<'a, S: Stage + ?Sized> Context<'a, S> {
         self.outputs.push(output);
     }
 
-    /// Writes the record of a compacted topic that `write` makes, at the turn's end, unless another of its key comes first.
+    /// Writes the record of a compacted topic that `write` makes, at the turn's end, unless another of its key comes behind it.
     pub fn emit_newest(
         &mut self,
         at: (Topic, &[u8]),

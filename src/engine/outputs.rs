@@ -102,18 +102,11 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
-    use crate::broker::record::Headers;
     use crate::domain::time::Timestamp;
+    use crate::engine::test_room;
 
     fn output(topic: Topic, key: &str, value: &str) -> Output {
-        Output {
-            topic,
-            partition: None,
-            key: key.into(),
-            value: Some(value.into()),
-            headers: Headers::default(),
-            timestamp: Timestamp::from_ms(0),
-        }
+        test_room::output(topic, 0, key, value, Timestamp::default())
     }
 
     #[test]

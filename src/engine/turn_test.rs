@@ -1,16 +1,10 @@
 //! Which outputs of a turn are written.
 
 use super::*;
+use crate::engine::test_room;
 
 fn output(topic: Topic, key: &str, value: &str) -> Output {
-    Output {
-        topic,
-        partition: None,
-        key: key.into(),
-        value: Some(value.into()),
-        headers: Headers::default(),
-        timestamp: Timestamp::default(),
-    }
+    test_room::output(topic, 0, key, value, Timestamp::default())
 }
 
 #[test]

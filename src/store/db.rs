@@ -92,21 +92,10 @@ impl Db {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let old = (reader.take(), writer.take());
-        let (answer, answered) = mpsc::sync_channel(1);
-        let spawned = thread::Builder::new().name("store-open".to_owned()).spawn(move || {
+        let opened = in_time(limit, move || {
             drop(old);
-            // Nobody listens any more where it came too late.
-            drop(answer.send(handle(&sled::Config::new().path(&dir), cache_bytes)));
-        });
-        spawned.map_err(|source| Error::Io { doing: "starting a thread", source })?;
-        let opened = match answered.recv_timeout(limit) {
-            Ok(opened) => opened?,
-            Err(mpsc::RecvTimeoutError::Timeout) => return Err(Error::OpenTooSlow { limit }),
-            Err(mpsc::RecvTimeoutError::Disconnected) => {
-                let message = "its thread died".to_owned();
-                return Err(Error::Panicked { doing: "opening anew", message });
-            }
-        };
+            handle(&sled::Config::new().path(&dir), cache_bytes)
+        })?;
         (*reader, *writer) = (Some(opened.clone()), Some(opened));
         self.worn.store(0, Ordering::Relaxed);
         Ok(())
@@ -203,6 +192,29 @@ impl Db {
             self.broken.store(true, Ordering::Release);
         }
         outcome
+    }
+}
+
+/// What `work` answers, in a thread that is left behind if it never comes back.
+///
+/// # Errors
+///
+/// Those of `work`, [`Error::OpenTooSlow`] after `limit`, [`Error::Panicked`] where its thread died.
+pub(super) fn in_time<T: Send + 'static>(
+    limit: Duration,
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let (answer, answered) = mpsc::sync_channel(1);
+    // Nobody listens any more where it came too late, and what was opened closes again there.
+    let run = move || drop(answer.send(work()));
+    let spawned = thread::Builder::new().name("store-open".to_owned()).spawn(run);
+    spawned.map_err(|source| Error::Io { doing: "starting a thread", source })?;
+    match answered.recv_timeout(limit) {
+        Ok(found) => found,
+        Err(mpsc::RecvTimeoutError::Timeout) => Err(Error::OpenTooSlow { limit }),
+        Err(mpsc::RecvTimeoutError::Disconnected) => {
+            Err(Error::Panicked { doing: "opening", message: "its thread died".to_owned() })
+        }
     }
 }
 

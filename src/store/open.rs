@@ -7,12 +7,10 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use super::checkpoint::Checkpoint;
-use super::db::Db;
+use super::db::{Db, in_time};
 use super::error::{Doubt, Error};
 use super::ground::Ground;
 use super::key::Key;
@@ -150,26 +148,13 @@ fn opened(
 
 /// Opens and looks, in a thread that may be left behind if it never comes back.
 fn attempt(dir: &Path, settings: &StoreSettings) -> Result<(Ground, Option<Checkpoint>), Error> {
-    let (answer, answered) = mpsc::sync_channel(1);
     let (dir, cache_bytes, trusted) = (dir.to_owned(), cache(settings), settings.trusted);
-    let spawned = thread::Builder::new().name("store-open".to_owned()).spawn(move || {
-        let found = sound(&dir).and_then(|()| Db::open(&dir, cache_bytes)).and_then(|db| {
-            let ground = Ground::Sled(Box::new(db));
-            let checkpoint = inspect(&ground, trusted)?;
-            Ok((ground, checkpoint))
-        });
-        // Nobody listens any more: it came too late, and closes again here.
-        drop(answer.send(found));
-    });
-    spawned.map_err(|source| Error::Io { doing: "starting a thread", source })?;
-    let limit = settings.open_timeout;
-    match answered.recv_timeout(limit) {
-        Ok(found) => found,
-        Err(mpsc::RecvTimeoutError::Timeout) => Err(Error::OpenTooSlow { limit }),
-        Err(mpsc::RecvTimeoutError::Disconnected) => {
-            Err(Error::Panicked { doing: "opening", message: "its thread died".to_owned() })
-        }
-    }
+    in_time(settings.open_timeout, move || {
+        sound(&dir)?;
+        let ground = Ground::Sled(Box::new(Db::open(&dir, cache_bytes)?));
+        let checkpoint = inspect(&ground, trusted)?;
+        Ok((ground, checkpoint))
+    })
 }
 
 /// What sled itself would not notice.

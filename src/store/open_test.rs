@@ -310,3 +310,19 @@ fn damaged_files_never_show_rows_older_than_the_checkpoint() {
         }
     }
 }
+
+#[test]
+fn a_lock_that_is_given_back_in_a_moment_sets_nothing_aside() {
+    let (_room, dir) = room();
+    filled(&dir);
+    let Opened::Resumed(store, _) = Store::open(&dir, &StoreSettings::default()).unwrap() else {
+        panic!("not resumed")
+    };
+    let holder = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(100));
+        store.close().unwrap();
+    });
+    let again = Store::open(&dir, &StoreSettings::default()).unwrap();
+    assert!(matches!(again, Opened::Resumed(_, checkpoint) if checkpoint == Checkpoint::at(42)));
+    holder.join().unwrap();
+}

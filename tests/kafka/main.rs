@@ -17,6 +17,7 @@ mod lag;
 mod edges;
 mod poison;
 mod topics;
+mod facts;
 #[path = "../shop/mod.rs"]
 mod shop;
 mod story;
