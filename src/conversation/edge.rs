@@ -274,10 +274,11 @@ fn output(
             Ok(Output { value: said.value.filter(|_| record.is_some()), ..said })
         }
         Effect::Snapshot(snapshot) => {
-            let number = snapshot.as_of_number.to_string();
-            let id = request_id(key, snapshot.conversation_id.as_str(), &number);
+            // By what it says: as of one fact there may be two, once something was forgotten.
+            let said = serde_json::to_string(snapshot)?;
+            let id = request_id(key, snapshot.conversation_id.as_str(), &said);
             let about = event(&id, "conversation.snapshot", now);
-            Output::event(Topic::Conversations, key, &about, snapshot)
+            Ok(Output::written(Topic::Conversations, key, &about, said.into_bytes()))
         }
     }
 }

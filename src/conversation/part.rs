@@ -196,7 +196,10 @@ impl Turn<'_> {
             return;
         };
         let gone = ties.guests.remove(place);
-        self.forget_preview(&[BROUGHT]);
+        if !self.forget_preview(&[BROUGHT]).is_empty() {
+            // Where it wrote nothing since, no fact is told: what a merge brought stands in `conversations` still.
+            self.publish_snapshot();
+        }
         for mid in gone.mids {
             let key = mid_key(&mid);
             self.forget_preview(&[key]);

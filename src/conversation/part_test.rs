@@ -158,8 +158,10 @@ fn a_preview_that_a_merge_brought_does_not_outlive_it() {
         let mut threads = two();
         threads.merge("b", "a", at(6));
         assert_eq!(threads.state("a").preview.text, "says b1", "the newest");
+        assert_eq!(threads.snapshots[&thread("a")].preview, "says b1");
         assert_eq!(threads.wish("b", wish, at(7)), None);
         assert_eq!(threads.state("a").preview.text, "");
+        assert_eq!(threads.snapshots[&thread("a")].preview, "", "nor where it was published");
     }
 }
 

@@ -11,7 +11,7 @@ use crate::conversation::state::ThreadState;
 use crate::domain::command::{CommandResult, DeskCommand, DeskWish, Refusal, ThreadNote};
 use crate::domain::derive;
 use crate::domain::event::Event;
-use crate::domain::fact::{Fact, Status};
+use crate::domain::fact::{ConversationSnapshot, Fact, Status};
 use crate::domain::id::{ClientMessageId, CommandId};
 use crate::domain::outbound::{OutboundSend, SendResult};
 use crate::domain::routing::{
@@ -30,6 +30,8 @@ pub(super) struct Threads {
     pub(super) requests: Vec<RoutingRequest>,
     pub(super) sends: Vec<OutboundSend>,
     pub(super) results: Vec<CommandResult>,
+    /// How conversations stand, as published last.
+    pub(super) snapshots: BTreeMap<Thread, ConversationSnapshot>,
     /// Words between threads not yet heard.
     pub(super) notes: VecDeque<DeskCommand>,
     notes_heard: u32,
@@ -61,7 +63,9 @@ impl Threads {
                 Effect::Send(send) => self.sends.push(send),
                 Effect::Result(result) => self.results.push(result),
                 Effect::Note(note) => self.notes.push_back(*note),
-                Effect::Snapshot(_) | Effect::Details(..) | Effect::Forget(_) => (),
+                Effect::Snapshot(snapshot) => drop(self.snapshots.insert(to.clone(), *snapshot)),
+                Effect::Forget(_) => drop(self.snapshots.remove(to)),
+                Effect::Details(..) => (),
             }
         }
     }

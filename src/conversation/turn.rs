@@ -65,6 +65,7 @@ pub struct Turn<'a> {
     results: Vec<CommandResult>,
     notes: Vec<DeskCommand>,
     forgotten: bool,
+    published: bool,
     noted: bool,
 }
 
@@ -84,6 +85,7 @@ impl<'a> Turn<'a> {
             results: Vec::new(),
             notes: Vec::new(),
             forgotten: false,
+            published: false,
             noted: false,
         }
     }
@@ -185,6 +187,11 @@ impl<'a> Turn<'a> {
         self.forgotten = true;
     }
 
+    /// Has the world know how the conversation stands, though no fact tells of it.
+    pub(super) const fn publish_snapshot(&mut self) {
+        self.published = true;
+    }
+
     /// Has the world know what is noted of the customer now.
     pub(super) const fn publish_details(&mut self) {
         self.noted = true;
@@ -206,7 +213,7 @@ impl<'a> Turn<'a> {
         let key = thread.key();
         let mut effects = Vec::new();
         let mut ids = Ids::new(thread);
-        let told = !self.facts.is_empty();
+        let published = self.published || !self.facts.is_empty();
         for draft in self.facts {
             let conversation = draft.conversation.map(|n| ids.conversation(n));
             let contact = draft.contact.map(|n| ids.contact(n));
@@ -246,7 +253,7 @@ impl<'a> Turn<'a> {
         }
         if self.forgotten {
             effects.push(Effect::Forget(self.state.facts));
-        } else if told
+        } else if published
             && let Some(snapshot) = snapshot(&self.state, customer_id, self.world, &mut ids)?
         {
             effects.push(Effect::Snapshot(Box::new(snapshot)));
