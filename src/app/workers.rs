@@ -143,8 +143,9 @@ fn spec(
         stage,
         session: SessionSpec { group: stage.name().to_owned(), member, inputs: inputs.to_vec() },
         changelog,
-        // Two workers of one process never own one lane, but while lanes move both may have it open.
-        stores: Place::Directory(config.data_dir.join("state").join(slot.to_string())),
+        // One folder a lane, whichever worker of the process has it: it moves between them without being replayed. Its
+        // lock keeps them apart; whoever finds it held sets it aside and rebuilds.
+        stores: Place::Directory(config.data_dir.join("state")),
     }
 }
 
