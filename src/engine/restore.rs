@@ -20,6 +20,9 @@ use crate::topics::Topic;
 /// How much is replayed at a time: small enough for the writer's bound, large enough to batch.
 const REPLAY: PollBounds =
     PollBounds { records_max: 10_000, bytes_max: 8 << 20, wait: Duration::from_millis(20) };
+/// How much is gathered before it goes to the store: rows come in no order of keys, so that each write touches every leaf
+/// of the store, and fewer and larger ones spare most of the work.
+const GATHERED_MAX: u64 = 32 << 20;
 /// While so much waits to be written, nothing more is replayed: half of what would make a submission wait.
 const UNWRITTEN_MAX: u64 = 32 << 20;
 /// Lanes restored at the same time: one is read while another is written.
@@ -96,7 +99,13 @@ impl<R: Row> Restorer<R> {
     pub fn give_up(&mut self, lanes: &[u32]) {
         for lane in lanes {
             let desk = match self.lanes.remove(lane) {
-                Some(Way::Replayed(replay, _)) => replay.desk,
+                Some(Way::Replayed(replay, _)) => match replay.end_here() {
+                    Ok(desk) => desk,
+                    Err(error) => {
+                        tracing::debug!(lane, %error, "what was gathered of a lane is replayed again");
+                        continue;
+                    }
+                },
                 Some(Way::Whole(Restored {
                     rows: Rows { committed: Committed::Lane(desk), .. },
                     ..
@@ -240,6 +249,8 @@ struct Replay {
     desk: Lane,
     reader: Reader,
     next: u64,
+    /// Replayed and not yet given to the store, and its bytes.
+    gathered: (Vec<RowChange>, u64),
     /// Where the changelog ended at first; more may come.
     end: u64,
     /// Since when the reader was open: what was deleted before is below the end it finds.
@@ -270,8 +281,8 @@ impl Replay {
         let reader = tools.broker.reader(&NextOffsets::from([((changelog, lane), next)]))?;
         let (place, desk, true_at_ms) =
             ((changelog, lane), tools.writer.lane(store), from.true_at_ms);
-        let opened_at = tools.now;
-        Ok(Self { place, desk, reader, next, end, opened_at, true_at_ms, records: 0 })
+        let (opened_at, gathered) = (tools.now, (Vec::new(), 0));
+        Ok(Self { place, desk, reader, next, gathered, end, opened_at, true_at_ms, records: 0 })
     }
 
     /// Replays one batch, unless too much of what was replayed is still to be written; whether the end is reached.
@@ -280,22 +291,40 @@ impl Replay {
             return Ok(false);
         }
         let batch = self.reader.poll(&REPLAY)?;
-        let mut changes = Vec::with_capacity(batch.records.len());
+        self.records += u64::try_from(batch.records.len()).unwrap_or(u64::MAX);
         for record in batch.records {
             let due_at_ms = match record.value.as_deref() {
                 Some(bytes) => R::decode(bytes)?.due_at().map(Timestamp::as_ms),
                 None => None,
             };
             let key = record.key.unwrap_or_default();
-            changes.push(RowChange { key, value: record.value, due_at_ms });
+            let bytes = key.len().saturating_add(record.value.as_ref().map_or(0, Vec::len));
+            self.gathered.1 += u64::try_from(bytes).unwrap_or(u64::MAX);
+            self.gathered.0.push(RowChange { key, value: record.value, due_at_ms });
         }
-        self.records += u64::try_from(changes.len()).unwrap_or(u64::MAX);
         self.next = batch.next.get(&self.place).copied().unwrap_or(self.next).max(self.next);
-        let true_at_ms = if batch.at_end { self.opened_at.as_ms() } else { self.true_at_ms };
-        if !changes.is_empty() || batch.at_end {
-            self.desk.submit(changes, Checkpoint::at(self.next).true_at(true_at_ms))?;
+        if batch.at_end {
+            self.true_at_ms = self.opened_at.as_ms();
+        }
+        if batch.at_end || self.gathered.1 >= GATHERED_MAX {
+            self.give_to_the_store()?;
         }
         Ok(batch.at_end)
+    }
+
+    /// What was gathered is written behind, as far as it goes.
+    fn give_to_the_store(&mut self) -> Result<(), Error> {
+        let (changes, _bytes) = std::mem::take(&mut self.gathered);
+        let checkpoint = Checkpoint::at(self.next).true_at(self.true_at_ms);
+        Ok(self.desk.submit(changes, checkpoint)?)
+    }
+
+    /// Goes no further: what was gathered is for whoever goes on from here.
+    fn end_here(mut self) -> Result<Lane, Error> {
+        if !self.gathered.0.is_empty() {
+            self.give_to_the_store()?;
+        }
+        Ok(self.desk)
     }
 }
 

@@ -77,7 +77,7 @@ impl Default for StoreSettings {
         Self {
             cache_bytes: 32 << 20,
             batch_rows: 1000,
-            flush_rows: 20_000,
+            flush_rows: 50_000,
             leaves_max: 2_000,
             open_timeout: Duration::from_secs(60),
             trusted: Trusted::ALL,
@@ -110,7 +110,7 @@ pub(super) fn open(dir: &Path, settings: &StoreSettings) -> Result<Opened, Error
     opened(
         || {
             let (db, checkpoint) = attempt(dir, settings)?;
-            Ok((Store::over(db, Some(dir), settings), checkpoint))
+            Ok((Store::over((db, checkpoint.is_none()), Some(dir), settings), checkpoint))
         },
         || set_aside(dir).map_err(|source| Error::Io { doing: "setting aside", source }),
     )
@@ -126,7 +126,7 @@ pub(super) fn open_in_memory(
         || {
             let ground = Ground::Memory(disk.open(path)?);
             let checkpoint = inspect(&ground, trusted)?;
-            Ok((Store::over(ground, None, disk.settings()), checkpoint))
+            Ok((Store::over((ground, checkpoint.is_none()), None, disk.settings()), checkpoint))
         },
         || Ok(disk.set_aside(path)),
     )

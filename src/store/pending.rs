@@ -34,9 +34,13 @@ struct Row {
 impl Pending {
     /// Takes changes in their order, and the checkpoint that speaks for all of them.
     pub(super) fn take_in(&mut self, changes: Vec<RowChange>, checkpoint: Checkpoint) {
-        for RowChange { key, value, due_at_ms } in changes {
-            let due_at_ms = due_at_ms.filter(|_| value.is_some());
-            let row = Row { value, due_at_ms };
+        self.checkpoint = Some(checkpoint);
+        if self.rows.is_empty() {
+            return self.begin_with(changes);
+        }
+        for change in changes {
+            let (key, row) = keyed(change);
+            let due_at_ms = row.due_at_ms;
             self.bytes = self.bytes.saturating_add(size(&key, &row));
             if let Some(due_ms) = due_at_ms {
                 self.due.insert((due_ms, key.clone()));
@@ -48,7 +52,14 @@ impl Pending {
                 }
             }
         }
-        self.checkpoint = Some(checkpoint);
+    }
+
+    /// All at once: sorted as a whole, which costs a restore half of what inserting one by one does.
+    fn begin_with(&mut self, changes: Vec<RowChange>) {
+        self.rows = changes.into_iter().map(keyed).collect();
+        self.bytes = self.rows.iter().map(|(key, row)| size(key, row)).sum();
+        let due = self.rows.iter().filter_map(|(key, row)| Some((row.due_at_ms?, key.clone())));
+        self.due = due.collect();
     }
 
     /// Nothing to write, not even a checkpoint.
@@ -103,6 +114,12 @@ impl Pending {
     }
 }
 
+/// A row by its key; a deletion has no timer.
+fn keyed(RowChange { key, value, due_at_ms }: RowChange) -> (Vec<u8>, Row) {
+    let due_at_ms = due_at_ms.filter(|_| value.is_some());
+    (key, Row { value, due_at_ms })
+}
+
 fn change<'a>(key: &'a [u8], row: &'a Row) -> Change<'a> {
     Change { key, value: row.value.as_deref(), due_at_ms: row.due_at_ms }
 }
@@ -136,6 +153,26 @@ mod tests {
         assert_eq!(pending.due(8).count(), 0);
         assert_eq!((pending.rows(), pending.bytes()), (2, 3));
         assert_eq!(pending.checkpoint(), Some(Checkpoint::at(2)));
+    }
+
+    #[test]
+    fn taken_at_once_or_one_by_one_it_is_the_same() {
+        let changes = vec![
+            set("b", "long", Some(5)),
+            set("a", "x", None),
+            delete("c"),
+            set("b", "y", Some(7)),
+            set("c", "z", Some(1)),
+            delete("a"),
+        ];
+        let (mut at_once, mut one_by_one) = (Pending::default(), Pending::default());
+        at_once.take_in(changes.clone(), Checkpoint::at(6));
+        for change in changes {
+            one_by_one.take_in(vec![change], Checkpoint::at(6));
+        }
+        assert_eq!(format!("{at_once:?}"), format!("{one_by_one:?}"));
+        assert_eq!(at_once.look(b"b"), Looked::Value(b"y".to_vec()));
+        assert_eq!(at_once.due(9).count(), 2);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::checkpoint::Checkpoint;
@@ -19,6 +20,8 @@ use super::witness;
 pub struct Store {
     db: Ground,
     dir: Option<PathBuf>,
+    /// Nothing was ever written: no row needs to be looked for before it is.
+    is_empty: AtomicBool,
     batch_rows: usize,
     flush_rows: usize,
     leaves_max: u64,
@@ -74,13 +77,18 @@ impl Store {
     /// [`Error::Io`] when there is no temporary directory.
     pub fn temporary(settings: &StoreSettings) -> Result<Self, Error> {
         let db = Ground::Sled(Box::new(Db::temporary(open::cache(settings))?));
-        Ok(Self::over(db, None, settings))
+        Ok(Self::over((db, true), None, settings))
     }
 
-    pub(super) fn over(db: Ground, dir: Option<&Path>, settings: &StoreSettings) -> Self {
+    pub(super) fn over(
+        (db, is_empty): (Ground, bool),
+        dir: Option<&Path>,
+        settings: &StoreSettings,
+    ) -> Self {
         Self {
             db,
             dir: dir.map(Path::to_owned),
+            is_empty: AtomicBool::new(is_empty),
             batch_rows: settings.batch_rows.clamp(1, 1000),
             flush_rows: settings.flush_rows.max(1),
             leaves_max: settings.leaves_max,
@@ -192,19 +200,25 @@ impl Store {
         changes: &[Change<'_>],
         checkpoint: Checkpoint,
     ) -> Result<(), Error> {
+        // One write holds a key once, so that none of its parts meets a row of another.
+        let was_empty = self.is_empty.swap(false, Ordering::AcqRel);
         let last = changes.len().div_ceil(self.flush_rows).saturating_sub(1);
         for (n, part) in changes.chunks(self.flush_rows).enumerate() {
-            self.write_part(part, (n == last).then_some(checkpoint))?;
+            self.write_part((part, was_empty), (n == last).then_some(checkpoint))?;
         }
         if changes.is_empty() {
-            self.write_part(&[], Some(checkpoint))?;
+            self.write_part((&[], was_empty), Some(checkpoint))?;
         }
         Ok(())
     }
 
     /// Removes, then puts in batches with the checkpoint in the last one, then flushes.
-    fn write_part(&self, part: &[Change<'_>], end: Option<Checkpoint>) -> Result<(), Error> {
-        let plan = self.plan(part)?;
+    fn write_part(
+        &self,
+        (part, was_empty): (&[Change<'_>], bool),
+        end: Option<Checkpoint>,
+    ) -> Result<(), Error> {
+        let plan = self.plan(part, was_empty)?;
         self.db.remove(&plan.removed)?;
         let mut puts = plan.puts;
         if let Some(checkpoint) = end {
@@ -226,10 +240,14 @@ impl Store {
     }
 
     /// Derives timer rows: what each change adds, and what it takes away from the row before it.
-    fn plan(&self, part: &[Change<'_>]) -> Result<Plan, Error> {
+    fn plan(&self, part: &[Change<'_>], was_empty: bool) -> Result<Plan, Error> {
         let keys: Vec<Vec<u8>> =
             part.iter().map(|change| Key::State(change.key).to_bytes()).collect();
-        let before = self.db.look_at(&keys, |row| value::decode(row).map(|(due, _value)| due))?;
+        let before = if was_empty {
+            part.iter().map(|_| None).collect()
+        } else {
+            self.db.look_at(&keys, |row| value::decode(row).map(|(due, _value)| due))?
+        };
         let (mut states, mut timers, mut removed) = (Vec::new(), Vec::new(), Vec::new());
         for ((change, state_key), before) in part.iter().zip(keys).zip(before) {
             let was_there = before.is_some();
