@@ -10,7 +10,7 @@ use crate::broker::record::{Headers, Output, Record};
 use crate::broker::{Error as BrokerError, NextOffsets};
 use crate::domain::time::Timestamp;
 use crate::engine::context::{Context, StateError};
-use crate::engine::stage::{Row, RowError};
+use crate::engine::stage::{Exit, Row, RowError};
 use crate::store::{MemoryDisk, StoreSettings, WriterSettings};
 
 /// A row whose timer is due at its number.
