@@ -92,6 +92,40 @@ fn a_store_that_was_closed_in_order_is_not_replayed() {
     assert_eq!(work(&world, tempfile::tempdir().unwrap().path()), expected, "from nothing");
 }
 
+#[test]
+fn a_lane_that_moves_to_another_worker_of_the_process_is_not_replayed_there() {
+    let world = World::new(2);
+    for lane in 0..2 {
+        let keys: Vec<String> = (0..50).map(|n| format!("k{n}")).collect();
+        world.write(lane, &keys.iter().map(|key| (key.as_str(), "x", at(0))).collect::<Vec<_>>());
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = ByHand::begin(&world, "first", dir.path());
+    first.rounds(8);
+    // A look at the logs' ends, and the turn behind it that proves them ours.
+    for n in 1..3 {
+        world.move_on(10 * SECOND_MS);
+        world.write(0, &[("k1", "x", at(n))]);
+        world.write(1, &[("k1", "x", at(n))]);
+        first.rounds(4);
+    }
+    let restored =
+        || world.metric("dmstream_state_restored_records_total{stage=\"conversation\"}").unwrap();
+    let before = restored();
+    let mut second = ByHand::begin(&world, "second", dir.path());
+    for _ in 0..12 {
+        first.rounds(1);
+        second.rounds(1);
+    }
+    let replayed = restored() - before;
+    assert!(replayed <= 2.0, "{replayed} records of 54");
+    let (first, second) = (first.end(), second.end());
+    assert_eq!((first.len(), second.len()), (50, 50), "a lane each, whole");
+    assert!(first.keys().all(|(lane, _)| second.keys().all(|(other, _)| other != lane)));
+    assert_eq!(second.values().filter(|row| **row == tally(3)).count(), 1, "as it was left");
+    assert_eq!((world.set_aside("unopenable"), world.set_aside("unfinished")), (0.0, 0.0));
+}
+
 /// The deletion itself is forgotten by the changelog; a store from before it must not bring the row back.
 #[test]
 fn a_store_older_than_deletions_are_kept_does_not_let_deleted_rows_rise_again() {
