@@ -69,6 +69,8 @@ pub struct World<'a> {
     pub now: Timestamp,
     /// How often the input was passed on between merged threads.
     pub hops: u8,
+    /// The thread that passed it on last, if it was.
+    pub via: Option<&'a Thread>,
 }
 
 /// What the world must be told. Described here, done elsewhere, with the commit.

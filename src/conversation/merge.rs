@@ -102,15 +102,14 @@ impl Turn<'_> {
     pub(super) fn heed(&mut self, command: &DeskCommand, note: &ThreadNote) -> Result<(), Error> {
         match note {
             ThreadNote::TakeIn { newcomer, hops } => self.take_in(command, newcomer, *hops),
-            ThreadNote::LetGo { guest, answer } => self.let_go(command, guest, answer),
+            ThreadNote::LetGo { guest, answer, inside, hops } => {
+                self.let_go(command, (guest, answer), (inside, *hops))
+            }
             ThreadNote::Gone { answer, waiting, items } => {
                 self.be_own_again(command, answer, (waiting.as_deref(), items));
                 Ok(())
             }
-            ThreadNote::Forget { guest } => {
-                self.forget_guest(guest);
-                Ok(())
-            }
+            ThreadNote::Forget { guest, hops } => self.forget_guest(command, guest, *hops),
             // The edge hands these over as the event and the outcome they are.
             ThreadNote::Event { .. } | ThreadNote::Outcome { .. } => Ok(()),
         }
@@ -124,6 +123,12 @@ impl Turn<'_> {
             }
             self.state.ties.home = None;
         }
+        // Merged on meanwhile: who comes goes on to where conversations are, and is a guest there.
+        if let Some(home) = self.state.ties.home.clone().filter(|_| hops < HOPS_MAX) {
+            let id = ["take-in", command.command_id.as_str()];
+            let note = ThreadNote::TakeIn { newcomer: Box::new(from.clone()), hops: hops + 1 };
+            return self.say_to(&home, (&id, Some(&command.agent_id)), note);
+        }
         let by = Initiator::Agent(command.agent_id.clone());
         self.know_customer(&by, self.at);
         let window = GuestWindow { opened_by: from.opened_by, ad_until: from.ad_until_at };
@@ -134,21 +139,10 @@ impl Turn<'_> {
             source_conversation_id: from.conversation_id.clone(),
         };
         self.tell(by, self.at, body);
-        match self.state.ties.home.clone() {
-            // Merged on meanwhile: who waits goes on to where conversations are.
-            Some(home) if hops < HOPS_MAX => {
-                let id = ["take-in", command.command_id.as_str()];
-                let newcomer = Box::new(from.clone());
-                let note = ThreadNote::TakeIn { newcomer, hops: hops + 1 };
-                self.say_to(&home, (&id, Some(&command.agent_id)), note)
-            }
-            Some(_) | None => {
-                if let Some(contact) = &from.contact {
-                    self.take_over(command, contact);
-                }
-                Ok(())
-            }
+        if let Some(contact) = &from.contact {
+            self.take_over(command, contact);
         }
+        Ok(())
     }
 
     pub(super) fn welcome(

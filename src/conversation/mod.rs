@@ -82,6 +82,8 @@ mod merge_test;
 #[cfg(test)]
 mod part_test;
 #[cfg(test)]
+mod chain_test;
+#[cfg(test)]
 mod erase_test;
 #[cfg(test)]
 mod people_test;

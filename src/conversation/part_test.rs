@@ -375,7 +375,7 @@ fn with_ad() -> Threads {
 
 fn window(threads: &Threads, person: &str) -> Option<(Timestamp, Option<WindowReason>)> {
     let (thread, now) = (thread(person), at(DAY));
-    let world = World { thread: &thread, settings: &threads.settings, now, hops: 0 };
+    let world = World { thread: &thread, settings: &threads.settings, now, hops: 0, via: None };
     reply_until(threads.state(person), &world)
 }
 

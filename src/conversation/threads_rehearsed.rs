@@ -51,8 +51,18 @@ pub(super) fn of(person: &str, event: Event) -> Event {
 impl Threads {
     /// What is in is heard; what that says to other threads waits.
     pub(super) fn apply(&mut self, to: &Thread, input: &Input<'_>, now: Timestamp, hops: u8) {
+        self.passed(to, input, now, (hops, None));
+    }
+
+    fn passed(
+        &mut self,
+        to: &Thread,
+        input: &Input<'_>,
+        now: Timestamp,
+        (hops, via): (u8, Option<&Thread>),
+    ) {
         let before = self.states.remove(to).unwrap_or_default();
-        let world = World { thread: to, settings: &self.settings, now, hops };
+        let world = World { thread: to, settings: &self.settings, now, hops, via };
         let decision = decide(Box::new(before), input, &world).unwrap();
         assert_eq!(invariant::broken(&decision.state), None);
         self.states.insert(to.clone(), *decision.state);
@@ -77,8 +87,8 @@ impl Threads {
             assert!(self.notes_heard < 100, "words go round in a ring");
             let to = command.thread.clone();
             match &command.wish {
-                DeskWish::Note(ThreadNote::Event { event, hops }) => {
-                    self.apply(&to, &Input::Event(event), now, *hops);
+                DeskWish::Note(ThreadNote::Event { event, hops, via }) => {
+                    self.passed(&to, &Input::Event(event), now, (*hops, via.as_ref()));
                 }
                 DeskWish::Note(ThreadNote::Outcome { result, hops }) => {
                     self.apply(&to, &Input::Outcome(result), now, *hops);

@@ -149,6 +149,12 @@ pub enum ThreadNote {
         guest: Thread,
         /// The command to be answered.
         answer: CommandId,
+        /// Threads merged into it before, which go with it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        inside: Vec<Thread>,
+        /// How often it was passed on.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        hops: u8,
     },
     /// The command's thread is its own again.
     Gone {
@@ -165,6 +171,9 @@ pub enum ThreadNote {
     Forget {
         /// Which.
         guest: Thread,
+        /// How often it was passed on.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        hops: u8,
     },
     /// Something on Instagram that a merged thread passes on.
     Event {
@@ -172,6 +181,9 @@ pub enum ThreadNote {
         event: Box<Event>,
         /// How often it was passed on.
         hops: u8,
+        /// The thread that passed it on last.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        via: Option<Thread>,
     },
     /// A send's outcome that a merged thread passes on.
     Outcome {
@@ -225,6 +237,9 @@ pub struct GuestContact {
 pub struct GuestItem {
     /// The message.
     pub mid: MessageId,
+    /// The thread it came on, when that is one merged into the one it is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Thread>,
     /// Who wrote it.
     pub author: Author,
     /// What it is.
