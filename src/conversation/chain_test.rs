@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::conversation::decide::Input;
 use crate::conversation::ledger::mid_key;
-use crate::conversation::rehearsed::{at, edit, mid, react, text};
+use crate::conversation::rehearsed::{at, delete, edit, mid, react, text};
 use crate::conversation::threads_rehearsed::{Threads, of, says, thread, two};
 use crate::domain::command::{DeskWish, Refusal, ThreadNote};
 use crate::domain::fact::Status;
@@ -127,3 +127,34 @@ fn a_word_of_an_earlier_build_says_nothing_of_chains() {
     assert_eq!((via, hops), (None, 1));
 }
 
+// Holds
+#[test]
+fn right_after_a_merge_a_reply_goes_to_who_wrote_last_of_all_that_came_along() {
+    let mut threads = two();
+    threads.hear("c", &text("c1", at(7)));
+    threads.merge("a", "b", at(6));
+    threads.hear("a", &text("a2", at(8)));
+    threads.merge("b", "c", at(9));
+    let send = threads.reply("c", "to a", at(10));
+    assert_eq!(send.thread, thread("a"));
+    let week = at(8 + 7 * 24 * 60);
+    assert_eq!(send.expires_at, week, "in a's window");
+    threads.hear("a", &text("a3", at(11)));
+    assert_eq!(threads.state("b").window.unwrap().opened_at, at(5), "b's window is b's own");
+}
+
+// Holds
+#[test]
+fn when_who_wrote_last_parts_a_reply_goes_to_who_wrote_last_of_those_who_stay() {
+    let mut threads = Threads::default();
+    for (person, name, minute) in [("c", "c1", 1), ("a", "a1", 2), ("b", "b1", 3)] {
+        threads.hear(person, &text(name, at(minute)));
+    }
+    threads.merge("a", "c", at(4));
+    threads.merge("b", "c", at(5));
+    assert_eq!(threads.reply("c", "to b", at(6)).thread, thread("b"));
+    threads.wish("b", DeskWish::Unmerge, at(7));
+    assert_eq!(threads.reply("c", "to a", at(8)).thread, thread("a"));
+    threads.hear("a", &delete("a1", at(9)));
+    assert_eq!(threads.reply("c", "to a still", at(10)).thread, thread("a"));
+}

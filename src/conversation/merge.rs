@@ -13,7 +13,7 @@ use crate::conversation::pass::HOPS_MAX;
 use crate::conversation::sla;
 use crate::conversation::state::{Care, Due, GuestWindow, Phase, Preview, TiedGuest, bound};
 use crate::conversation::turn::Turn;
-use crate::domain::command::{DeskCommand, Guest, GuestContact, Refusal, ThreadNote};
+use crate::domain::command::{Companion, DeskCommand, Guest, GuestContact, Refusal, ThreadNote};
 use crate::domain::derive;
 use crate::domain::event::Direction;
 use crate::domain::fact::{EndReason, FactBody, Initiator};
@@ -45,6 +45,7 @@ impl Turn<'_> {
             ad_until_at: self.state.more.ad_until,
             conversation_id: conversation_id.transpose()?,
             contact,
+            companions: self.state.ties.guests.iter().map(companion).collect(),
         });
         let id = ["take-in", command.command_id.as_str()];
         let note = ThreadNote::TakeIn { newcomer, hops: 0 };
@@ -131,6 +132,11 @@ impl Turn<'_> {
         }
         let by = Initiator::Agent(command.agent_id.clone());
         self.know_customer(&by, self.at);
+        // Who comes along stands before who was merged: of the two only that one can part.
+        for it in from.companions.iter().filter(|it| it.guest != *self.world.thread) {
+            let window = GuestWindow { opened_by: it.opened_by, ad_until: it.ad_until_at };
+            self.welcome(&it.guest, it.opened_at, window);
+        }
         let window = GuestWindow { opened_by: from.opened_by, ad_until: from.ad_until_at };
         self.welcome(&from.guest, from.opened_at, window);
         let body = FactBody::CustomerMerged {
@@ -189,5 +195,14 @@ impl Turn<'_> {
             (None, None) if began == Began::Now || unasked => self.enqueue(at),
             (None, None) => (),
         }
+    }
+}
+
+fn companion(guest: &TiedGuest) -> Companion {
+    Companion {
+        guest: guest.thread.clone(),
+        opened_at: guest.opened_at,
+        opened_by: guest.window.opened_by,
+        ad_until_at: guest.window.ad_until,
     }
 }

@@ -45,7 +45,7 @@ impl Turn<'_> {
         (guest, answer): (&Thread, &CommandId),
         (inside, hops): (&[Thread], u8),
     ) -> Result<(), Error> {
-        let is_known = self.state.ties.guests.iter().any(|known| known.thread == *guest);
+        let is_known = self.is_guest(guest);
         let home = self.state.ties.home.clone().filter(|_| !is_known && hops < HOPS_MAX);
         if let Some(home) = home {
             // It came when this thread was merged already, and is a guest there.
@@ -82,9 +82,23 @@ impl Turn<'_> {
         let goes = |known: &TiedGuest| known.thread == *guest || inside.contains(&known.thread);
         let (gone, stay): (Vec<_>, Vec<_>) = ties.guests.drain(..).partition(goes);
         ties.guests = stay;
-        let is_gone = |thread: &Thread| gone.iter().any(|gone| gone.thread == *thread);
-        ties.newest_from.take_if(|(_, from)| from.as_ref().is_some_and(is_gone));
+        for gone in &gone {
+            self.find_newest_without(&gone.thread);
+        }
         Some(gone)
+    }
+
+    /// If who wrote last is gone: who did of those who stay, as their reply windows tell.
+    fn find_newest_without(&mut self, gone: &Thread) {
+        let ties = &mut self.state.ties;
+        if ties.newest_from.take_if(|(_, from)| from.as_ref() == Some(gone)).is_none() {
+            return;
+        }
+        let own = self.state.window.map(|window| window.opened_at);
+        let newest = ties.guests.iter().max_by_key(|guest| guest.opened_at);
+        let newest = newest.filter(|newest| newest.opened_at > own);
+        ties.newest_from =
+            newest.and_then(|it| it.opened_at.map(|opened| (opened, Some(it.thread.clone()))));
     }
 
     /// Takes the items of a thread that parts, and of those inside it, out of the state; and its wait, if anybody of them waits.
@@ -248,12 +262,11 @@ impl Turn<'_> {
     }
 
     fn forget_items_of(&mut self, thread: &Thread) {
-        let ties = &mut self.state.ties;
-        ties.newest_from.take_if(|(_, from)| from.as_ref() == Some(thread));
-        let Some(place) = ties.guests.iter().position(|guest| guest.thread == *thread) else {
-            return;
-        };
-        let gone = ties.guests.remove(place);
+        let guests = &mut self.state.ties.guests;
+        let place = guests.iter().position(|guest| guest.thread == *thread);
+        let gone = place.map(|place| guests.remove(place));
+        self.find_newest_without(thread);
+        let Some(gone) = gone else { return };
         if !self.forget_preview(&[BROUGHT]).is_empty() {
             // Where it wrote nothing since, no fact is told: what a merge brought stands in `conversations` still.
             self.publish_snapshot();

@@ -50,13 +50,13 @@ impl Turn<'_> {
         }
     }
 
-    /// Passes an event on to the home; the reply window stays the thread's own.
+    /// Passes an event on to the home; each thread's reply window stays its own.
     pub(super) fn pass_on(&mut self, event: &Event) -> Result<Exit, Error> {
         if let Some(exit) = self.repeated(event) {
             return Ok(exit);
         }
         if let Some(opens) = self.opens(event) {
-            self.opened(opens, self.at);
+            self.opened_on_the_way(opens);
         }
         let Some(home) = self.state.ties.home.clone() else { return Ok(Exit::Skipped("ignored")) };
         let waited = self.waited_for(event)?;
@@ -78,6 +78,19 @@ impl Turn<'_> {
         let from_it = self.origin.as_ref() == Some(gone) || self.world.via == Some(gone);
         let crossed = from_it && self.world.now <= at.plus_ms(CROSS_MS);
         (crossed && self.world.hops < HOPS_MAX).then(|| gone.clone())
+    }
+
+    /// Each window is known where its thread is, and where that is a guest: the day these part from the home, they answer.
+    fn opened_on_the_way(&mut self, opens: (WindowOpener, bool)) {
+        match &self.origin {
+            None => {
+                self.opened(opens, self.at);
+                self.came_from(self.at, Some(opens));
+            }
+            Some(from) if self.is_guest(from) => self.came_from(self.at, Some(opens)),
+            // Who came when this thread was merged already is a guest of the home's.
+            Some(_) => (),
+        }
     }
 
     /// An event as this thread passes it on.
@@ -215,9 +228,14 @@ impl Turn<'_> {
         guest.mids.push(mid.clone());
     }
 
+    /// Whether a thread is known as merged into this one.
+    pub(super) fn is_guest(&self, thread: &Thread) -> bool {
+        self.state.ties.guests.iter().any(|guest| guest.thread == *thread)
+    }
+
     /// A guest; a longer chain makes it known by what it brings.
     pub(super) fn guest(&mut self, thread: &Thread) -> Option<&mut TiedGuest> {
-        if !self.state.ties.guests.iter().any(|guest| guest.thread == *thread) {
+        if !self.is_guest(thread) {
             self.welcome(thread, None, GuestWindow::default());
         }
         self.state.ties.guests.iter_mut().find(|guest| guest.thread == *thread)

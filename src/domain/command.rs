@@ -214,6 +214,25 @@ pub struct Guest {
     /// Its contact, which ended for this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<GuestContact>,
+    /// Threads merged into it before, which come along.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub companions: Vec<Companion>,
+}
+
+/// A thread that comes along with one it was merged into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Companion {
+    /// Which.
+    pub guest: Thread,
+    /// When its person last wrote, for the reply window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_at: Option<Timestamp>,
+    /// What opened the window then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_by: Option<WindowReason>,
+    /// An ad keeps the window open until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ad_until_at: Option<Timestamp>,
 }
 
 /// What a contact that ended `MERGED` leaves to the surviving one.
