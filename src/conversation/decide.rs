@@ -153,8 +153,8 @@ impl Turn<'_> {
                 self.postback(event, title.as_deref())
             }
             EventKind::MessageEchoed(body) => self.echoed(event, body),
-            EventKind::MessageEdited { text, num_edit } => Ok(self.edited(event, text, *num_edit)),
-            EventKind::MessageDeleted { direction: _ } => Ok(self.deleted(event)),
+            EventKind::MessageEdited { text, num_edit } => self.edited(event, text, *num_edit),
+            EventKind::MessageDeleted { direction: _ } => self.deleted(event),
             EventKind::MessageRead { watermark_at } => Ok(self.read(event, *watermark_at)),
             EventKind::ReactionAdded(reaction) => Ok(self.reacted(event, reaction, false)),
             EventKind::ReactionRemoved(reaction) => Ok(self.reacted(event, reaction, true)),

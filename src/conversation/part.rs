@@ -22,8 +22,13 @@ use crate::domain::id::CommandId;
 use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
 
-/// The key of a preview that a merge brought: whose it is nobody can tell, so it goes with whoever goes.
+/// The key of a preview that is of no message known here: whose it is nobody can tell, so it goes with whoever goes.
 pub(super) const BROUGHT: u128 = 0;
+
+/// The key of a preview that a guest's merge brought: its message is known to the guest alone.
+pub(super) fn brought_by(guest: &Thread) -> u128 {
+    derive::digest(&["brought", &guest.key()])
+}
 
 impl Turn<'_> {
     /// Asks the home to let this thread go; it answers the command.
@@ -111,6 +116,8 @@ impl Turn<'_> {
         let keys: Vec<u128> = mids().map(mid_key).collect();
         let preview = self.forget_preview(&keys);
         self.forget_preview(&[BROUGHT]);
+        let brought: Vec<u128> = gone.iter().map(|gone| brought_by(&gone.thread)).collect();
+        self.forget_preview(&brought);
         self.state.stories.retain(|story| mids().all(|mid| *mid != story.mid));
         let (mut entries, mut items) = (Vec::new(), Vec::new());
         for gone in gone {
@@ -189,7 +196,9 @@ impl Turn<'_> {
         self.state.more.was_guest = true;
         self.answer(answer, None);
         if let Some(waiting) = waiting {
-            self.take_over(command, waiting);
+            // Nothing came meanwhile: what was shown before says what became of it since.
+            let has_newer = items.iter().any(|item| item.author == Author::Customer);
+            self.take_over(command, waiting, has_newer.then_some(BROUGHT));
         }
         let since = waiting.and_then(|waiting| waiting.waiting_since_at);
         for item in items {
@@ -252,7 +261,12 @@ impl Turn<'_> {
         guest: &Thread,
         hops: u8,
     ) -> Result<(), Error> {
+        let before = self.state.preview.text.clone();
         self.forget_items_of(guest);
+        if self.state.preview.text != before {
+            let cause = command.command_id.as_str();
+            self.tell_home_of_preview(cause, Some(&command.agent_id), hops)?;
+        }
         let Some(home) = self.state.ties.home.clone().filter(|_| hops < HOPS_MAX) else {
             return Ok(());
         };
@@ -267,7 +281,7 @@ impl Turn<'_> {
         let gone = place.map(|place| guests.remove(place));
         self.find_newest_without(thread);
         let Some(gone) = gone else { return };
-        if !self.forget_preview(&[BROUGHT]).is_empty() {
+        if !self.forget_preview(&[BROUGHT, brought_by(thread)]).is_empty() {
             // Where it wrote nothing since, no fact is told: what a merge brought stands in `conversations` still.
             self.publish_snapshot();
         }

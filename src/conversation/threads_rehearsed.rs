@@ -12,7 +12,7 @@ use crate::domain::command::{CommandResult, DeskCommand, DeskWish, Refusal, Thre
 use crate::domain::derive;
 use crate::domain::event::Event;
 use crate::domain::fact::{ConversationSnapshot, Fact, Status};
-use crate::domain::id::{ClientMessageId, CommandId};
+use crate::domain::id::{ClientMessageId, CommandId, OfferId};
 use crate::domain::outbound::{OutboundSend, SendResult};
 use crate::domain::routing::{
     AssignReason, RoutingAsk, RoutingDecision, RoutingRequest, RoutingVerdict,
@@ -163,12 +163,23 @@ impl Threads {
     }
 
     pub(super) fn assigned(&mut self, person: &str, who: &str, now: Timestamp) {
+        let reason = AssignReason::AutomatedAssignment;
+        self.decided(person, RoutingVerdict::Assigned { agent_id: agent(who), reason }, now);
+    }
+
+    /// The newest contact is on an agent's banner.
+    pub(super) fn offered(&mut self, person: &str, who: &str, now: Timestamp) {
+        let (offer_id, agent_id) = (OfferId::parse("of-1").unwrap(), agent(who));
+        let verdict = RoutingVerdict::Offered { offer_id, agent_id, expires_at: now, round: 1 };
+        self.decided(person, verdict, now);
+    }
+
+    fn decided(&mut self, person: &str, verdict: RoutingVerdict, now: Timestamp) {
         self.decisions += 1;
         let to = thread(person);
         let (conversations, contacts) = self.counts(person);
-        let reason = AssignReason::AutomatedAssignment;
         let decision = RoutingDecision {
-            verdict: RoutingVerdict::Assigned { agent_id: agent(who), reason },
+            verdict,
             company_id: AccountSettings::default().company_id,
             thread: to.clone(),
             conversation_id: derive::conversation_id(&to, conversations).unwrap(),

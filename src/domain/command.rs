@@ -175,6 +175,15 @@ pub enum ThreadNote {
         #[serde(default, skip_serializing_if = "is_zero")]
         hops: u8,
     },
+    /// The message that this guest's merge brought into the preview was changed or unsent.
+    Preview {
+        /// Which.
+        guest: Thread,
+        /// What it says now, shortened.
+        text: String,
+        /// How often it was passed on.
+        hops: u8,
+    },
     /// Something on Instagram that a merged thread passes on.
     Event {
         /// What.
