@@ -142,6 +142,10 @@ pub fn decide(
 impl Turn<'_> {
     fn event(&mut self, event: &Event) -> Result<Exit, Error> {
         if let Some(gone) = self.is_for_the_gone() {
+            if matches!(event.kind, EventKind::MessageEchoed(_)) {
+                // It may be of a send from before they parted.
+                return self.whose(event, &gone, 0).map(|()| Exit::Emitted);
+            }
             return self.give_back(event, &gone);
         }
         if self.is_for_home(event) {

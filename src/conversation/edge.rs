@@ -97,6 +97,7 @@ impl Read {
             note @ (ThreadNote::TakeIn { .. }
             | ThreadNote::LetGo { .. }
             | ThreadNote::Gone { .. }
+            | ThreadNote::Echo { .. }
             | ThreadNote::Preview { .. }
             | ThreadNote::Forget { .. }) => {
                 Self::Command(DeskCommand { wish: wish(note), ..command })

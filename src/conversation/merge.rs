@@ -116,6 +116,7 @@ impl Turn<'_> {
             ThreadNote::Preview { guest, text, hops } => {
                 self.show_brought(command, (guest, text), *hops)
             }
+            ThreadNote::Echo { event, from, hops } => self.whose(event, from, *hops),
             // The edge hands these over as the event and the outcome they are.
             ThreadNote::Event { .. } | ThreadNote::Outcome { .. } => Ok(()),
         }

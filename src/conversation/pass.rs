@@ -113,7 +113,7 @@ impl Turn<'_> {
     pub(super) fn is_given_back(&self, event: &Event) -> bool {
         let by_last_home = self.world.via.is_some_and(|via| {
             let ties = &self.state.ties;
-            ties.home.is_none() && ties.last_home.as_ref() == Some(via)
+            ties.last_home.as_ref() == Some(via)
         });
         let is_own = event.thread().as_ref() == Some(self.world.thread);
         self.world.hops > 0 && (is_own || by_last_home)

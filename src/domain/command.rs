@@ -184,6 +184,15 @@ pub enum ThreadNote {
         /// How often it was passed on.
         hops: u8,
     },
+    /// An echo on a thread that is its own again: it may be of a send from when it was merged.
+    Echo {
+        /// What.
+        event: Box<Event>,
+        /// Who asks, and takes it as native if nobody sent it.
+        from: Thread,
+        /// How often it was asked on.
+        hops: u8,
+    },
     /// Something on Instagram that a merged thread passes on.
     Event {
         /// What.
