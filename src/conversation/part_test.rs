@@ -258,10 +258,10 @@ fn an_echo_that_was_held_is_shown_on_the_thread_it_came_on() {
 }
 
 /// What is shown of a message in the end.
-type Shown = (Option<String>, bool, bool);
+pub(super) type Shown = (Option<String>, bool, bool);
 
 /// Every message by what was told of it on either thread, and up to where the person has read.
-fn shown(facts: &[Fact]) -> (BTreeMap<MessageId, Shown>, Option<Timestamp>) {
+pub(super) fn shown(facts: &[Fact]) -> (BTreeMap<MessageId, Shown>, Option<Timestamp>) {
     let mut messages: BTreeMap<MessageId, Shown> = BTreeMap::new();
     let mut read_up_to: Option<Timestamp> = None;
     for fact in facts {
