@@ -96,7 +96,7 @@ fn decisions(name: &str, events: &[Record]) {
         let (region, since) = (Region::new(MEMORY), Instant::now());
         for (event, thread) in &events {
             let now = event.occurred_at;
-            let world = World { thread, settings: &settings, now, hops: 0 };
+            let world = World { thread, settings: &settings, now, hops: 0, via: None };
             let state = states.get_mut(thread).unwrap();
             let decision = decide(std::mem::take(state), &Input::Event(event), &world).unwrap();
             *state = decision.state;

@@ -69,6 +69,8 @@ pub struct World<'a> {
     pub now: Timestamp,
     /// How often the input was passed on between merged threads.
     pub hops: u8,
+    /// The thread that passed it on last, if it was.
+    pub via: Option<&'a Thread>,
 }
 
 /// What the world must be told. Described here, done elsewhere, with the commit.
@@ -140,6 +142,10 @@ pub fn decide(
 impl Turn<'_> {
     fn event(&mut self, event: &Event) -> Result<Exit, Error> {
         if let Some(gone) = self.is_for_the_gone() {
+            if matches!(event.kind, EventKind::MessageEchoed(_)) {
+                // It may be of a send from before they parted.
+                return self.whose(event, &gone, 0).map(|()| Exit::Emitted);
+            }
             return self.give_back(event, &gone);
         }
         if self.is_for_home(event) {
@@ -151,8 +157,8 @@ impl Turn<'_> {
                 self.postback(event, title.as_deref())
             }
             EventKind::MessageEchoed(body) => self.echoed(event, body),
-            EventKind::MessageEdited { text, num_edit } => Ok(self.edited(event, text, *num_edit)),
-            EventKind::MessageDeleted { direction: _ } => Ok(self.deleted(event)),
+            EventKind::MessageEdited { text, num_edit } => self.edited(event, text, *num_edit),
+            EventKind::MessageDeleted { direction: _ } => self.deleted(event),
             EventKind::MessageRead { watermark_at } => Ok(self.read(event, *watermark_at)),
             EventKind::ReactionAdded(reaction) => Ok(self.reacted(event, reaction, false)),
             EventKind::ReactionRemoved(reaction) => Ok(self.reacted(event, reaction, true)),

@@ -6,7 +6,9 @@
 //! | looks like one, each absorbs one echo | no answer yet                 | held until the answer, at most `echo_hold`|
 //! | looks like one                        | outcome unknown               | settles it as sent                        |
 //! | held until the end                    | still no answer               | settles it as sent                        |
-//! | anything else                         |                               | native                                    |
+//! | anything else                         |                               | native; once merged: see `whose`          |
+
+use serde::{Deserialize, Serialize};
 
 use crate::conversation::compose::echo_digest;
 use crate::conversation::error::Error;
@@ -17,6 +19,7 @@ use crate::conversation::turn::Turn;
 use crate::domain::event::{Direction, Event, EventKind, MessageBody};
 use crate::domain::fact::Initiator;
 use crate::domain::routing::AssignReason;
+use crate::domain::thread::Thread;
 use crate::domain::time::{MINUTE_MS, Timestamp};
 use crate::engine::stage::Exit;
 
@@ -42,7 +45,12 @@ impl Turn<'_> {
         if body.to_self {
             return Ok(Exit::Skipped("self"));
         }
-        self.place_echo(event, body)
+        let own = self.world.thread;
+        let via = if self.is_given_back(event) { Some(own) } else { self.world.via };
+        if self.absorb(event, body, via)? {
+            return Ok(Exit::Emitted);
+        }
+        self.take_as_native(event, body, via)
     }
 
     /// Whether an echo is, or may turn out to be, of a send of this thread's own.
@@ -53,22 +61,47 @@ impl Turn<'_> {
             || self.looks_like(event.occurred_at.min(self.world.now), body).is_some()
     }
 
-    /// Settles, holds or takes as native an echo that is new.
-    fn place_echo(&mut self, event: &Event, body: &MessageBody) -> Result<Exit, Error> {
-        let at = event.occurred_at.min(self.world.now);
+    /// An echo of nothing known here was written in the app, unless who was this thread's home knows of it.
+    fn take_as_native(
+        &mut self,
+        event: &Event,
+        body: &MessageBody,
+        via: Option<&Thread>,
+    ) -> Result<Exit, Error> {
+        let is_given_back = via == Some(self.world.thread);
+        if !is_given_back && self.ask_whose(event)? {
+            return Ok(Exit::Emitted);
+        }
+        self.native(event, body, event.occurred_at.min(self.world.now))
+    }
+
+    /// Settles by an echo or holds it, if it is of an own send or may be; then nothing more is to be done.
+    ///
+    /// `via`: the thread that passed it on or asked about it; one's own, when it was given back.
+    pub(super) fn absorb(
+        &mut self,
+        event: &Event,
+        body: &MessageBody,
+        via: Option<&Thread>,
+    ) -> Result<bool, Error> {
+        let (key, at) = (item_key(event), event.occurred_at.min(self.world.now));
+        let is_held = self.state.held.iter().any(|held| held.key == key);
+        if is_held || self.state.ledger.get(key).is_some() {
+            return Ok(true);
+        }
         match self.looks_like(at, body).map(|send| (send.send_id.clone(), send.doubt)) {
             Some((send_id, Doubt::Unknown { .. } | Doubt::Asked)) => {
                 self.settle_by(event, &send_id)?;
-                Ok(Exit::Emitted)
+                Ok(true)
             }
             Some((send_id, Doubt::None)) if self.state.held.len() < bound::HELD => {
                 let until = self.world.now.plus_ms(self.account(at).echo_hold_ms.min(MINUTE_MS));
-                let event_json = serde_json::to_vec(event).map_err(|_json| Error::HeldEcho)?;
-                let key = item_key(event);
+                let kept = Kept { event: event.clone(), via: via.cloned() };
+                let event_json = serde_json::to_vec(&kept).map_err(|_json| Error::HeldEcho)?;
                 self.state.held.push(HeldEcho { key, send_id, until, event: event_json });
-                Ok(Exit::Emitted)
+                Ok(true)
             }
-            Some((_, Doubt::None)) | None => self.native(event, body, at),
+            Some((_, Doubt::None)) | None => Ok(false),
         }
     }
 
@@ -124,7 +157,7 @@ impl Turn<'_> {
         let Some(place) = self.state.held.iter().position(over) else { return Ok(()) };
         let held = self.state.held.remove(place);
         if self.state.sends.iter().any(|send| send.send_id == held.send_id) {
-            let event: Event = read(&held)?;
+            let event = read(&held)?.event;
             return self.settle_by(&event, &held.send_id);
         }
         self.release(&held)
@@ -132,17 +165,32 @@ impl Turn<'_> {
 
     /// A held echo is not of the send it looked like: of another, or native.
     pub(super) fn release(&mut self, held: &HeldEcho) -> Result<(), Error> {
-        let event: Event = read(held)?;
+        let Kept { event, via } = read(held)?;
         let EventKind::MessageEchoed(body) = &event.kind else { return Ok(()) };
         let its_own = event.thread().filter(|thread| thread != self.world.thread);
+        let via = via.or_else(|| its_own.clone());
         let before = std::mem::replace(&mut self.origin, its_own);
-        let placed = self.place_echo(&event, body);
+        let parted = via.as_ref().filter(|via| *via != self.world.thread && !self.is_guest(via));
+        let placed = match parted {
+            _ if self.absorb(&event, body, via.as_ref())? => Ok(Exit::Emitted),
+            Some(parted) => self.not_ours(&event, parted, 0),
+            None => self.take_as_native(&event, body, via.as_ref()),
+        };
         self.origin = before;
         placed.map(|_| ())
     }
 }
 
-/// The event of a held echo.
-pub(super) fn read(held: &HeldEcho) -> Result<Event, Error> {
+/// A held echo, and by which thread it came (see `absorb`).
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Kept {
+    #[serde(flatten)]
+    pub(super) event: Event,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    via: Option<Thread>,
+}
+
+/// What of a held echo was kept.
+pub(super) fn read(held: &HeldEcho) -> Result<Kept, Error> {
     serde_json::from_slice(&held.event).map_err(|_json| Error::HeldEcho)
 }

@@ -51,7 +51,7 @@ enum Read {
 
 /// What was passed on.
 enum Passed {
-    Event(Box<Event>),
+    Event(Box<Event>, Option<Thread>),
     Outcome(Box<SendResult>),
 }
 
@@ -88,13 +88,17 @@ impl Read {
         let DeskWish::Note(note) = command.wish else { return Self::Command(command) };
         let (thread, wish) = (command.thread.clone(), DeskWish::Note);
         match note {
-            ThreadNote::Event { event, hops } => Self::Passed(thread, Passed::Event(event), hops),
+            ThreadNote::Event { event, hops, via } => {
+                Self::Passed(thread, Passed::Event(event, via), hops)
+            }
             ThreadNote::Outcome { result, hops } => {
                 Self::Passed(thread, Passed::Outcome(result), hops)
             }
             note @ (ThreadNote::TakeIn { .. }
             | ThreadNote::LetGo { .. }
             | ThreadNote::Gone { .. }
+            | ThreadNote::Echo { .. }
+            | ThreadNote::Preview { .. }
             | ThreadNote::Forget { .. }) => {
                 Self::Command(DeskCommand { wish: wish(note), ..command })
             }
@@ -105,6 +109,18 @@ impl Read {
         match self {
             Self::Passed(_, _, hops) => *hops,
             Self::Event(..) | Self::Command(_) | Self::Routing(_) | Self::Outcome(_) => 0,
+        }
+    }
+
+    /// The thread that passed it on.
+    const fn via(&self) -> Option<&Thread> {
+        match self {
+            Self::Passed(_, Passed::Event(_, via), _) => via.as_ref(),
+            Self::Passed(_, Passed::Outcome(_), _)
+            | Self::Event(..)
+            | Self::Command(_)
+            | Self::Routing(_)
+            | Self::Outcome(_) => None,
         }
     }
 
@@ -124,7 +140,7 @@ impl Read {
             Self::Command(command) => Input::Command(command),
             Self::Routing(decision) => Input::Routing(decision),
             Self::Outcome(result) => Input::Outcome(result),
-            Self::Passed(_, Passed::Event(event), _) => Input::Event(event),
+            Self::Passed(_, Passed::Event(event, _), _) => Input::Event(event),
             Self::Passed(_, Passed::Outcome(result), _) => Input::Outcome(result),
         }
     }
@@ -152,7 +168,7 @@ impl Stage for ConversationStage {
         // What names no thread (an account's policy, a test) is no conversation's concern.
         let Some(thread) = read.thread().cloned() else { return Ok(Exit::Skipped("ignored")) };
         let trace = record.headers.text(header::TRACE_PARENT);
-        match step(&thread, (&read.input(), read.hops()), trace, context)? {
+        match step(&thread, (&read.input(), read.hops(), read.via()), trace, context)? {
             Ok(exit) => Ok(exit),
             Err(error) => Ok(Exit::Rejected(error.remedy())),
         }
@@ -163,7 +179,7 @@ impl Stage for ConversationStage {
         let thread = key.map_err(|error| RowError::Malformed(error.to_string()))?;
         let thread =
             Thread::from_key(thread).map_err(|error| RowError::Malformed(error.to_string()))?;
-        match step(&thread, (&Input::Timer, 0), None, context)? {
+        match step(&thread, (&Input::Timer, 0, None), None, context)? {
             Ok(_) => Ok(()),
             Err(error) => Err(StateError::Row(RowError::Malformed(error.to_string()))),
         }
@@ -177,14 +193,14 @@ impl Stage for ConversationStage {
 /// Decides one input on one thread, and writes what it did.
 fn step(
     thread: &Thread,
-    (input, hops): (&Input<'_>, u8),
+    (input, hops, via): (&Input<'_>, u8, Option<&Thread>),
     trace: Option<&str>,
     context: &mut Context<'_, ConversationStage>,
 ) -> Result<Result<Exit, Error>, StateError> {
     let key = thread.key();
     let before = context.get(key.as_bytes())?;
     let known = before.is_some();
-    let world = World { thread, settings: context.settings(), now: context.now(), hops };
+    let world = World { thread, settings: context.settings(), now: context.now(), hops, via };
     let Decision { state, effects, exit } = match decide(before.unwrap_or_default(), input, &world)
     {
         Ok(decision) => decision,

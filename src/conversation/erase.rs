@@ -39,7 +39,11 @@ impl Turn<'_> {
         if let Some(home) = self.state.ties.home.take() {
             let guest = self.world.thread.clone();
             let id = ["forget", command.command_id.as_str()];
-            self.say_to(&home, (&id, Some(&command.agent_id)), ThreadNote::Forget { guest })?;
+            self.say_to(
+                &home,
+                (&id, Some(&command.agent_id)),
+                ThreadNote::Forget { guest, hops: 0 },
+            )?;
         }
         self.state.conversation = None;
         self.tell(by, at, FactBody::CustomerDeleted { items });

@@ -72,6 +72,7 @@ impl Entry {
     pub fn for_guest(&self, mid: MessageId) -> GuestItem {
         GuestItem {
             mid,
+            origin: None,
             author: self.author,
             kind: self.kind,
             occurred_at: self.occurred_at,

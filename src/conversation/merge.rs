@@ -4,19 +4,21 @@
 //! |----------|-------------------|-------------------------------------------------------------------------------|
 //! | source   | `merge`           | ends its contact `MERGED`, closes, remembers its home, sends it `take_in`     |
 //! | home     | `take_in`         | takes the guest in; its conversation survives with the earlier due date       |
+//! | source   | its preview       | says at home, too, what becomes of the message that the merge brought there   |
 //! | source   | anything new      | passes it on to its home; what it began before it ends itself                 |
 
 use crate::conversation::error::Error;
 use crate::conversation::life_cycle::Began;
-use crate::conversation::part::BROUGHT;
+use crate::conversation::part::{BROUGHT, brought_by};
 use crate::conversation::pass::HOPS_MAX;
 use crate::conversation::sla;
 use crate::conversation::state::{Care, Due, GuestWindow, Phase, Preview, TiedGuest, bound};
 use crate::conversation::turn::Turn;
-use crate::domain::command::{DeskCommand, Guest, GuestContact, Refusal, ThreadNote};
+use crate::domain::command::{Companion, DeskCommand, Guest, GuestContact, Refusal, ThreadNote};
 use crate::domain::derive;
 use crate::domain::event::Direction;
 use crate::domain::fact::{EndReason, FactBody, Initiator};
+use crate::domain::id::AgentId;
 use crate::domain::routing::AssignReason;
 use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
@@ -45,6 +47,7 @@ impl Turn<'_> {
             ad_until_at: self.state.more.ad_until,
             conversation_id: conversation_id.transpose()?,
             contact,
+            companions: self.state.ties.guests.iter().map(companion).collect(),
         });
         let id = ["take-in", command.command_id.as_str()];
         let note = ThreadNote::TakeIn { newcomer, hops: 0 };
@@ -102,15 +105,18 @@ impl Turn<'_> {
     pub(super) fn heed(&mut self, command: &DeskCommand, note: &ThreadNote) -> Result<(), Error> {
         match note {
             ThreadNote::TakeIn { newcomer, hops } => self.take_in(command, newcomer, *hops),
-            ThreadNote::LetGo { guest, answer } => self.let_go(command, guest, answer),
+            ThreadNote::LetGo { guest, answer, inside, hops } => {
+                self.let_go(command, (guest, answer), (inside, *hops))
+            }
             ThreadNote::Gone { answer, waiting, items } => {
                 self.be_own_again(command, answer, (waiting.as_deref(), items));
                 Ok(())
             }
-            ThreadNote::Forget { guest } => {
-                self.forget_guest(guest);
-                Ok(())
+            ThreadNote::Forget { guest, hops } => self.forget_guest(command, guest, *hops),
+            ThreadNote::Preview { guest, text, hops } => {
+                self.show_brought(command, (guest, text), *hops)
             }
+            ThreadNote::Echo { event, from, hops } => self.whose(event, from, *hops),
             // The edge hands these over as the event and the outcome they are.
             ThreadNote::Event { .. } | ThreadNote::Outcome { .. } => Ok(()),
         }
@@ -124,8 +130,19 @@ impl Turn<'_> {
             }
             self.state.ties.home = None;
         }
+        // Merged on meanwhile: who comes goes on to where conversations are, and is a guest there.
+        if let Some(home) = self.state.ties.home.clone().filter(|_| hops < HOPS_MAX) {
+            let id = ["take-in", command.command_id.as_str()];
+            let note = ThreadNote::TakeIn { newcomer: Box::new(from.clone()), hops: hops + 1 };
+            return self.say_to(&home, (&id, Some(&command.agent_id)), note);
+        }
         let by = Initiator::Agent(command.agent_id.clone());
         self.know_customer(&by, self.at);
+        // Who comes along stands before who was merged: of the two only that one can part.
+        for it in from.companions.iter().filter(|it| it.guest != *self.world.thread) {
+            let window = GuestWindow { opened_by: it.opened_by, ad_until: it.ad_until_at };
+            self.welcome(&it.guest, it.opened_at, window);
+        }
         let window = GuestWindow { opened_by: from.opened_by, ad_until: from.ad_until_at };
         self.welcome(&from.guest, from.opened_at, window);
         let body = FactBody::CustomerMerged {
@@ -134,21 +151,61 @@ impl Turn<'_> {
             source_conversation_id: from.conversation_id.clone(),
         };
         self.tell(by, self.at, body);
-        match self.state.ties.home.clone() {
-            // Merged on meanwhile: who waits goes on to where conversations are.
-            Some(home) if hops < HOPS_MAX => {
-                let id = ["take-in", command.command_id.as_str()];
-                let newcomer = Box::new(from.clone());
-                let note = ThreadNote::TakeIn { newcomer, hops: hops + 1 };
-                self.say_to(&home, (&id, Some(&command.agent_id)), note)
-            }
-            Some(_) | None => {
-                if let Some(contact) = &from.contact {
-                    self.take_over(command, contact);
-                }
-                Ok(())
-            }
+        if let Some(contact) = &from.contact {
+            self.take_over(command, contact, Some(brought_by(&from.guest)));
         }
+        Ok(())
+    }
+
+    /// What a merge brought into the preview says something else now.
+    fn show_brought(
+        &mut self,
+        command: &DeskCommand,
+        (guest, text): (&Thread, &str),
+        hops: u8,
+    ) -> Result<(), Error> {
+        let of = self.state.preview.of.map(|(_, of)| of);
+        let text = match of {
+            Some(of) if of == brought_by(guest) => text,
+            // A build before this did not note whose it was: nothing is shown rather than what was unsent.
+            Some(BROUGHT) => "",
+            Some(_) | None => return self.pass_on_preview(command, (guest, text), hops),
+        };
+        if self.state.preview.text == text {
+            return Ok(());
+        }
+        text.clone_into(&mut self.state.preview.text);
+        self.publish_snapshot();
+        self.tell_home_of_preview(command.command_id.as_str(), Some(&command.agent_id), hops)
+    }
+
+    /// Who came when this thread was merged itself is known at its home alone.
+    fn pass_on_preview(
+        &mut self,
+        command: &DeskCommand,
+        (guest, text): (&Thread, &str),
+        hops: u8,
+    ) -> Result<(), Error> {
+        let home = self.state.ties.home.clone().filter(|_| hops < HOPS_MAX);
+        let Some(home) = home.filter(|_| !self.is_guest(guest)) else { return Ok(()) };
+        let id = ["preview", command.command_id.as_str()];
+        let (guest, text) = (guest.clone(), text.to_owned());
+        let note = ThreadNote::Preview { guest, text, hops: hops + 1 };
+        self.say_to(&home, (&id, Some(&command.agent_id)), note)
+    }
+
+    /// If this thread is merged, its home shows what its preview says now, as long as it shows that at all.
+    pub(super) fn tell_home_of_preview(
+        &mut self,
+        cause: &str,
+        by: Option<&AgentId>,
+        hops: u8,
+    ) -> Result<(), Error> {
+        let home = self.state.ties.home.clone().filter(|_| hops < HOPS_MAX);
+        let Some(home) = home else { return Ok(()) };
+        let (guest, text) = (self.world.thread.clone(), self.state.preview.text.clone());
+        let note = ThreadNote::Preview { guest, text, hops: hops + 1 };
+        self.say_to(&home, (&["preview", cause], by), note)
     }
 
     pub(super) fn welcome(
@@ -171,13 +228,20 @@ impl Turn<'_> {
     }
 
     /// The surviving contact: the earlier due date, its own agent or the only one, one slot.
-    pub(super) fn take_over(&mut self, command: &DeskCommand, left: &GuestContact) {
+    ///
+    /// The preview comes along under a key; under none, one's own stays.
+    pub(super) fn take_over(
+        &mut self,
+        command: &DeskCommand,
+        left: &GuestContact,
+        preview: Option<u128>,
+    ) {
         let (at, by) = (self.at, Initiator::Agent(command.agent_id.clone()));
         let waits = left.waiting_since_at.zip(left.due_at);
-        if let Some((since, _)) = waits
+        if let Some(((since, _), key)) = waits.zip(preview)
             && self.state.preview.of.is_none_or(|(newest, _)| newest < since)
         {
-            self.state.preview = Preview { of: Some((since, BROUGHT)), text: left.preview.clone() };
+            self.state.preview = Preview { of: Some((since, key)), text: left.preview.clone() };
         }
         let direction = if waits.is_some() { Direction::Inbound } else { Direction::Outbound };
         let began = self.join_or_start_due(direction, waits.map(|(_, due)| due), &by, at);
@@ -195,5 +259,14 @@ impl Turn<'_> {
             (None, None) if began == Began::Now || unasked => self.enqueue(at),
             (None, None) => (),
         }
+    }
+}
+
+fn companion(guest: &TiedGuest) -> Companion {
+    Companion {
+        guest: guest.thread.clone(),
+        opened_at: guest.opened_at,
+        opened_by: guest.window.opened_by,
+        ad_until_at: guest.window.ad_until,
     }
 }

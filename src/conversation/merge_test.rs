@@ -2,7 +2,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test looks for one of many")]
 
-use crate::conversation::rehearsed::{agent, at, echo, mid, react, text};
+use crate::conversation::rehearsed::{agent, at, delete, echo, edit, mid, react, text};
 use crate::conversation::threads_rehearsed::{Threads, says, thread, two};
 use crate::domain::command::{DeskWish, Refusal};
 use crate::domain::derive;
@@ -193,4 +193,49 @@ fn merges_that_cross_end_in_one_home_and_never_in_a_ring() {
     let told = threads.told();
     let received = told.iter().filter(|(_, name)| *name == "message.received");
     assert_eq!(received.count(), 1, "{told:?}");
+}
+
+// Holds
+#[test]
+fn a_preview_that_a_merge_brought_says_what_becomes_of_its_message() {
+    let mut threads = two();
+    threads.hear("c", &text("c1", at(6)));
+    threads.assigned("c", "ben", at(6));
+    let send = threads.reply("c", "hello c", at(6));
+    threads.outcome(&send, "out1", at(6));
+    threads.merge("b", "a", at(7));
+    assert_eq!(threads.snapshots[&thread("a")].preview, "says b1");
+    threads.offered("a", "ben", at(7));
+    threads.asked();
+    threads.hear("b", &edit("b1", 1, at(8)));
+    assert_eq!(threads.snapshots[&thread("a")].preview, "b1 edit 1");
+    threads.hear("b", &delete("b1", at(9)));
+    assert_eq!(threads.snapshots[&thread("a")].preview, "Message was deleted");
+    let RoutingAsk::Update { preview, .. } = &threads.asked().pop().unwrap().1 else { panic!() };
+    assert_eq!(preview, "Message was deleted", "on the banner, too");
+    // What is older than the preview changes nothing there.
+    threads.hear("a", &text("a2", at(10)));
+    threads.hear("a", &delete("a1", at(11)));
+    assert_eq!(threads.snapshots[&thread("a")].preview, "says a2");
+}
+
+// Holds
+#[test]
+fn a_preview_that_came_through_two_merges_says_what_becomes_of_its_message() {
+    let mut threads = Threads::default();
+    for (person, minute) in [("c", 0), ("a", 1)] {
+        threads.hear(person, &text(&format!("{person}1"), at(minute)));
+        threads.assigned(person, "ben", at(2));
+        let send = threads.reply(person, "hello", at(3));
+        threads.outcome(&send, &format!("out-{person}"), at(3));
+    }
+    threads.hear("b", &text("b1", at(5)));
+    threads.merge("b", "a", at(6));
+    threads.merge("a", "c", at(7));
+    assert_eq!(threads.snapshots[&thread("c")].preview, "says b1");
+    threads.hear("b", &delete("b1", at(8)));
+    assert_eq!(threads.snapshots[&thread("c")].preview, "Message was deleted");
+    threads.wish("a", DeskWish::Unmerge, at(9));
+    assert_eq!(threads.snapshots[&thread("c")].preview, "");
+    assert_eq!(threads.snapshots[&thread("a")].preview, "Message was deleted");
 }

@@ -21,6 +21,7 @@
 //! | `merge`     | two threads become one customer                        |
 //! | `part`      | threads that were one part again                         |
 //! | `pass`      | what a merged thread passes on to its home               |
+//! | `whose`     | whose an echo is once threads have parted                 |
 //! | `erase`     | a person's content leaves                                       |
 //! | `sla`       | the due date                                             |
 //! | `window`    | reply window and stories                   |
@@ -54,6 +55,7 @@ mod life_cycle;
 mod merge;
 mod part;
 mod pass;
+mod whose;
 mod erase;
 mod sla;
 mod window;
@@ -81,6 +83,10 @@ mod property_test;
 mod merge_test;
 #[cfg(test)]
 mod part_test;
+#[cfg(test)]
+mod chain_test;
+#[cfg(test)]
+mod whose_test;
 #[cfg(test)]
 mod erase_test;
 #[cfg(test)]

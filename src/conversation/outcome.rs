@@ -180,7 +180,7 @@ impl Turn<'_> {
         }
         let held = self.state.held.iter().position(|held| held.send_id == send.send_id);
         if let Some(held) = held.map(|place| self.state.held.remove(place)) {
-            let event = echo::read(&held)?;
+            let event = echo::read(&held)?.event;
             self.settle_by(&event, &send.send_id)?;
             return Ok(Exit::Emitted);
         }

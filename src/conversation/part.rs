@@ -3,7 +3,8 @@
 //! | who      | at                | does                                                                          |
 //! |----------|-------------------|-------------------------------------------------------------------------------|
 //! | source   | `unmerge`         | asks its home to `let_go`                                                     |
-//! | home     | `let_go`          | lets the newest guest go with its items and its wait, or refuses              |
+//! | home     | `let_go`          | lets the newest guest go with its items and its wait, or refuses; of whom it  |
+//! |          |                   | does not know, merged itself, its own home decides                            |
 //! | source   | `gone`            | is its own again, answers for its items; who waits is waited for here         |
 //! | home     | `forget`          | forgets the items of a guest who is erased                                    |
 
@@ -11,17 +12,23 @@ use crate::conversation::change::writer;
 use crate::conversation::error::Error;
 use crate::conversation::item::DELETED_TEXT;
 use crate::conversation::ledger::{Author, Entry, mid_key};
+use crate::conversation::pass::HOPS_MAX;
 use crate::conversation::state::{Due, Preview, TiedGuest};
 use crate::conversation::turn::Turn;
 use crate::domain::command::{DeskCommand, GuestContact, GuestItem, Refusal, ThreadNote};
 use crate::domain::derive;
 use crate::domain::fact::{FactBody, Initiator};
-use crate::domain::id::{CommandId, MessageId};
+use crate::domain::id::CommandId;
 use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
 
-/// The key of a preview that a merge brought: whose it is nobody can tell, so it goes with whoever goes.
+/// The key of a preview that is of no message known here: whose it is nobody can tell, so it goes with whoever goes.
 pub(super) const BROUGHT: u128 = 0;
+
+/// The key of a preview that a guest's merge brought: its message is known to the guest alone.
+pub(super) fn brought_by(guest: &Thread) -> u128 {
+    derive::digest(&["brought", &guest.key()])
+}
 
 impl Turn<'_> {
     /// Asks the home to let this thread go; it answers the command.
@@ -30,8 +37,9 @@ impl Turn<'_> {
             return Ok(Some(Refusal::CannotUnmerge));
         };
         let (guest, answer) = (self.world.thread.clone(), command.command_id.clone());
+        let inside = self.state.ties.guests.iter().map(|guest| guest.thread.clone()).collect();
         let id = ["let-go", command.command_id.as_str()];
-        let note = ThreadNote::LetGo { guest, answer };
+        let note = ThreadNote::LetGo { guest, answer, inside, hops: 0 };
         self.say_to(&home, (&id, Some(&command.agent_id)), note)?;
         Ok(None)
     }
@@ -39,18 +47,24 @@ impl Turn<'_> {
     pub(super) fn let_go(
         &mut self,
         command: &DeskCommand,
-        guest: &Thread,
-        answer: &CommandId,
+        (guest, answer): (&Thread, &CommandId),
+        (inside, hops): (&[Thread], u8),
     ) -> Result<(), Error> {
-        let ties = &mut self.state.ties;
-        let is_merged = ties.home.is_some();
-        let Some(gone) = ties.guests.pop_if(|last| !is_merged && last.thread == *guest) else {
+        let is_known = self.is_guest(guest);
+        let home = self.state.ties.home.clone().filter(|_| !is_known && hops < HOPS_MAX);
+        if let Some(home) = home {
+            // It came when this thread was merged already, and is a guest there.
+            let id = ["let-go", command.command_id.as_str()];
+            let (guest, answer, inside) = (guest.clone(), answer.clone(), inside.to_vec());
+            let note = ThreadNote::LetGo { guest, answer, inside, hops: hops + 1 };
+            return self.say_to(&home, (&id, Some(&command.agent_id)), note);
+        }
+        let Some(gone) = self.part_with(guest, inside) else {
             self.answer(answer, Some(Refusal::CannotUnmerge));
             return Ok(());
         };
-        ties.newest_from.take_if(|(_, from)| from.as_ref() == Some(guest));
-        ties.last_gone = Some((guest.clone(), self.world.now));
-        let (waiting, items) = self.take_out(&gone);
+        self.state.ties.last_gone = Some((guest.clone(), self.world.now));
+        let (waiting, items) = self.take_out(guest, &gone);
         let body = FactBody::CustomerUnmerged {
             source: guest.clone(),
             source_customer_id: derive::customer_id(guest)?,
@@ -62,19 +76,60 @@ impl Turn<'_> {
         self.say_to(guest, (&id, Some(&command.agent_id)), note)
     }
 
-    /// Takes the items of a thread that parts out of the state; and its wait, if its person waits.
-    fn take_out(&mut self, gone: &TiedGuest) -> (Option<GuestContact>, Vec<GuestItem>) {
-        let keys: Vec<u128> = gone.mids.iter().map(mid_key).collect();
+    /// The guest that was merged last, and those inside it; `None` if another came since, or this thread is merged itself.
+    fn part_with(&mut self, guest: &Thread, inside: &[Thread]) -> Option<Vec<TiedGuest>> {
+        let ties = &mut self.state.ties;
+        // Who is inside is known here as well once it has written: that was no merge of its own.
+        let last = ties.guests.iter().rev().find(|known| !inside.contains(&known.thread));
+        if ties.home.is_some() || last.is_none_or(|last| last.thread != *guest) {
+            return None;
+        }
+        let goes = |known: &TiedGuest| known.thread == *guest || inside.contains(&known.thread);
+        let (gone, stay): (Vec<_>, Vec<_>) = ties.guests.drain(..).partition(goes);
+        ties.guests = stay;
+        for gone in &gone {
+            self.find_newest_without(&gone.thread);
+        }
+        Some(gone)
+    }
+
+    /// If who wrote last is gone: who did of those who stay, as their reply windows tell.
+    fn find_newest_without(&mut self, gone: &Thread) {
+        let ties = &mut self.state.ties;
+        if ties.newest_from.take_if(|(_, from)| from.as_ref() == Some(gone)).is_none() {
+            return;
+        }
+        let own = self.state.window.map(|window| window.opened_at);
+        let newest = ties.guests.iter().max_by_key(|guest| guest.opened_at);
+        let newest = newest.filter(|newest| newest.opened_at > own);
+        ties.newest_from =
+            newest.and_then(|it| it.opened_at.map(|opened| (opened, Some(it.thread.clone()))));
+    }
+
+    /// Takes the items of a thread that parts, and of those inside it, out of the state; and its wait, if anybody of them waits.
+    fn take_out(
+        &mut self,
+        guest: &Thread,
+        gone: &[TiedGuest],
+    ) -> (Option<GuestContact>, Vec<GuestItem>) {
+        let mids = || gone.iter().flat_map(|gone| &gone.mids);
+        let keys: Vec<u128> = mids().map(mid_key).collect();
         let preview = self.forget_preview(&keys);
         self.forget_preview(&[BROUGHT]);
-        self.state.stories.retain(|story| !gone.mids.contains(&story.mid));
-        let taken = gone.mids.iter().filter_map(|mid| {
-            let entry = self.state.ledger.remove(mid_key(mid))?;
-            Some((mid.clone(), entry))
-        });
-        let taken: Vec<(MessageId, Entry)> = taken.collect();
-        let waiting = self.take_wait(self.first_waiting(&taken), preview);
-        (waiting, taken.into_iter().map(|(mid, entry)| entry.for_guest(mid)).collect())
+        let brought: Vec<u128> = gone.iter().map(|gone| brought_by(&gone.thread)).collect();
+        self.forget_preview(&brought);
+        self.state.stories.retain(|story| mids().all(|mid| *mid != story.mid));
+        let (mut entries, mut items) = (Vec::new(), Vec::new());
+        for gone in gone {
+            let origin = Some(&gone.thread).filter(|thread| *thread != guest);
+            for mid in &gone.mids {
+                let Some(entry) = self.state.ledger.remove(mid_key(mid)) else { continue };
+                let item = entry.for_guest(mid.clone());
+                items.push(GuestItem { origin: origin.cloned(), ..item });
+                entries.push(entry);
+            }
+        }
+        (self.take_wait(self.first_waiting(&entries), preview), items)
     }
 
     /// Takes the wait of a thread that parts, if its person waits.
@@ -101,15 +156,15 @@ impl Turn<'_> {
     }
 
     /// Of items the first that waits for an answer.
-    fn first_waiting(&self, items: &[(MessageId, Entry)]) -> Option<Timestamp> {
+    fn first_waiting(&self, items: &[Entry]) -> Option<Timestamp> {
         let number = self.contact_number();
         let answered = self.state.answered_up_to.max(self.answered_for_now());
-        let waiting = items.iter().filter(|(_, entry)| {
+        let waiting = items.iter().filter(|entry| {
             entry.author == Author::Customer
                 && entry.contact == number
                 && answered.is_none_or(|answered| entry.occurred_at > answered)
         });
-        waiting.map(|(_, entry)| entry.occurred_at).min()
+        waiting.map(|entry| entry.occurred_at).min()
     }
 
     /// The due date goes with the thread it was of; who waits here still has one.
@@ -141,11 +196,15 @@ impl Turn<'_> {
         self.state.more.was_guest = true;
         self.answer(answer, None);
         if let Some(waiting) = waiting {
-            self.take_over(command, waiting);
+            // Nothing came meanwhile: what was shown before says what became of it since.
+            let has_newer = items.iter().any(|item| item.author == Author::Customer);
+            self.take_over(command, waiting, has_newer.then_some(BROUGHT));
         }
         let since = waiting.and_then(|waiting| waiting.waiting_since_at);
         for item in items {
+            let before = std::mem::replace(&mut self.origin, item.origin.clone());
             self.take_back(item, (since, command.issued_at));
+            self.origin = before;
         }
         self.know_preview(waiting, items);
     }
@@ -163,6 +222,13 @@ impl Turn<'_> {
         let waited = self.apply_waiting(&mut entry);
         let (deleted, by) = (entry.deleted, writer(&entry));
         self.state.ledger.insert(entry);
+        if item.author == Author::Customer {
+            self.came_from(item.occurred_at, None);
+        }
+        if let Some(origin) = self.origin.clone() {
+            self.guest(&origin);
+            self.is_of(&origin, &item.mid);
+        }
         if deleted && !item.deleted {
             self.tell(by.clone(), self.at, FactBody::MessageDeleted { mid: item.mid.clone() });
         }
@@ -188,15 +254,34 @@ impl Turn<'_> {
         self.state.preview = Preview { of: Some(of), text };
     }
 
-    /// What the person of a guest wrote leaves the views and the state.
-    pub(super) fn forget_guest(&mut self, thread: &Thread) {
-        let ties = &mut self.state.ties;
-        ties.newest_from.take_if(|(_, from)| from.as_ref() == Some(thread));
-        let Some(place) = ties.guests.iter().position(|guest| guest.thread == *thread) else {
-            return;
+    /// What the person of a guest wrote leaves the views and the state, here and where it went on to.
+    pub(super) fn forget_guest(
+        &mut self,
+        command: &DeskCommand,
+        guest: &Thread,
+        hops: u8,
+    ) -> Result<(), Error> {
+        let before = self.state.preview.text.clone();
+        self.forget_items_of(guest);
+        if self.state.preview.text != before {
+            let cause = command.command_id.as_str();
+            self.tell_home_of_preview(cause, Some(&command.agent_id), hops)?;
+        }
+        let Some(home) = self.state.ties.home.clone().filter(|_| hops < HOPS_MAX) else {
+            return Ok(());
         };
-        let gone = ties.guests.remove(place);
-        if !self.forget_preview(&[BROUGHT]).is_empty() {
+        let id = ["forget", command.command_id.as_str()];
+        let note = ThreadNote::Forget { guest: guest.clone(), hops: hops + 1 };
+        self.say_to(&home, (&id, Some(&command.agent_id)), note)
+    }
+
+    fn forget_items_of(&mut self, thread: &Thread) {
+        let guests = &mut self.state.ties.guests;
+        let place = guests.iter().position(|guest| guest.thread == *thread);
+        let gone = place.map(|place| guests.remove(place));
+        self.find_newest_without(thread);
+        let Some(gone) = gone else { return };
+        if !self.forget_preview(&[BROUGHT, brought_by(thread)]).is_empty() {
             // Where it wrote nothing since, no fact is told: what a merge brought stands in `conversations` still.
             self.publish_snapshot();
         }

@@ -258,10 +258,10 @@ fn an_echo_that_was_held_is_shown_on_the_thread_it_came_on() {
 }
 
 /// What is shown of a message in the end.
-type Shown = (Option<String>, bool, bool);
+pub(super) type Shown = (Option<String>, bool, bool);
 
 /// Every message by what was told of it on either thread, and up to where the person has read.
-fn shown(facts: &[Fact]) -> (BTreeMap<MessageId, Shown>, Option<Timestamp>) {
+pub(super) fn shown(facts: &[Fact]) -> (BTreeMap<MessageId, Shown>, Option<Timestamp>) {
     let mut messages: BTreeMap<MessageId, Shown> = BTreeMap::new();
     let mut read_up_to: Option<Timestamp> = None;
     for fact in facts {
@@ -375,7 +375,7 @@ fn with_ad() -> Threads {
 
 fn window(threads: &Threads, person: &str) -> Option<(Timestamp, Option<WindowReason>)> {
     let (thread, now) = (thread(person), at(DAY));
-    let world = World { thread: &thread, settings: &threads.settings, now, hops: 0 };
+    let world = World { thread: &thread, settings: &threads.settings, now, hops: 0, via: None };
     reply_until(threads.state(person), &world)
 }
 

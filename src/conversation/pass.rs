@@ -50,13 +50,13 @@ impl Turn<'_> {
         }
     }
 
-    /// Passes an event on to the home; the reply window stays the thread's own.
+    /// Passes an event on to the home; each thread's reply window stays its own.
     pub(super) fn pass_on(&mut self, event: &Event) -> Result<Exit, Error> {
         if let Some(exit) = self.repeated(event) {
             return Ok(exit);
         }
         if let Some(opens) = self.opens(event) {
-            self.opened(opens, self.at);
+            self.opened_on_the_way(opens);
         }
         let Some(home) = self.state.ties.home.clone() else { return Ok(Exit::Skipped("ignored")) };
         let waited = self.waited_for(event)?;
@@ -66,7 +66,7 @@ impl Turn<'_> {
             waited.into_iter().filter(|event| self.repeated(event).is_none()).collect();
         for event in std::iter::once(event.clone()).chain(waited) {
             let id = event.event_id.clone();
-            let note = ThreadNote::Event { event: Box::new(event), hops: self.world.hops + 1 };
+            let note = self.passing(event);
             self.say_to(&home, (&["event", id.as_str()], None), note)?;
         }
         Ok(Exit::Emitted)
@@ -75,23 +75,48 @@ impl Turn<'_> {
     /// The guest that passed an event on before it heard that it was let go.
     pub(super) fn is_for_the_gone(&self) -> Option<Thread> {
         let (gone, at) = self.state.ties.last_gone.as_ref()?;
-        let crossed = self.origin.as_ref() == Some(gone) && self.world.now <= at.plus_ms(CROSS_MS);
+        let from_it = self.origin.as_ref() == Some(gone) || self.world.via == Some(gone);
+        let crossed = from_it && self.world.now <= at.plus_ms(CROSS_MS);
         (crossed && self.world.hops < HOPS_MAX).then(|| gone.clone())
     }
 
-    /// Gives an event back to the thread it came on, which answers for it again.
+    /// Each window is known where its thread is, and where that is a guest: the day these part from the home, they answer.
+    fn opened_on_the_way(&mut self, opens: (WindowOpener, bool)) {
+        match &self.origin {
+            None => {
+                self.opened(opens, self.at);
+                self.came_from(self.at, Some(opens));
+            }
+            Some(from) if self.is_guest(from) => self.came_from(self.at, Some(opens)),
+            // Who came when this thread was merged already is a guest of the home's.
+            Some(_) => (),
+        }
+    }
+
+    /// An event as this thread passes it on.
+    fn passing(&self, event: Event) -> ThreadNote {
+        let (hops, via) = (self.world.hops + 1, Some(self.world.thread.clone()));
+        ThreadNote::Event { event: Box::new(event), hops, via }
+    }
+
+    /// Gives an event back to the thread that passed it on, which answers for it again.
     pub(super) fn give_back(&mut self, event: &Event, to: &Thread) -> Result<Exit, Error> {
         let hops = self.world.hops + 1;
-        let note = ThreadNote::Event { event: Box::new(event.clone()), hops };
+        let note = self.passing(event.clone());
         // By a ring of merges it may come here again, and is another word then.
         let id = ["back", event.event_id.as_str(), &hops.to_string()];
         self.say_to(to, (&id, None), note)?;
         Ok(Exit::Emitted)
     }
 
-    /// An event of this thread's own that was passed on, and comes back unheard.
+    /// An event that this thread passed on, its own or a guest's, and that comes back unheard.
     pub(super) fn is_given_back(&self, event: &Event) -> bool {
-        self.world.hops > 0 && event.thread().as_ref() == Some(self.world.thread)
+        let by_last_home = self.world.via.is_some_and(|via| {
+            let ties = &self.state.ties;
+            ties.last_home.as_ref() == Some(via)
+        });
+        let is_own = event.thread().as_ref() == Some(self.world.thread);
+        self.world.hops > 0 && (is_own || by_last_home)
     }
 
     /// A change waits here too, for the day the threads part: its message may come only then.
@@ -203,9 +228,14 @@ impl Turn<'_> {
         guest.mids.push(mid.clone());
     }
 
+    /// Whether a thread is known as merged into this one.
+    pub(super) fn is_guest(&self, thread: &Thread) -> bool {
+        self.state.ties.guests.iter().any(|guest| guest.thread == *thread)
+    }
+
     /// A guest; a longer chain makes it known by what it brings.
     pub(super) fn guest(&mut self, thread: &Thread) -> Option<&mut TiedGuest> {
-        if !self.state.ties.guests.iter().any(|guest| guest.thread == *thread) {
+        if !self.is_guest(thread) {
             self.welcome(thread, None, GuestWindow::default());
         }
         self.state.ties.guests.iter_mut().find(|guest| guest.thread == *thread)

@@ -12,7 +12,7 @@ use crate::domain::command::{CommandResult, DeskCommand, DeskWish, Refusal, Thre
 use crate::domain::derive;
 use crate::domain::event::Event;
 use crate::domain::fact::{ConversationSnapshot, Fact, Status};
-use crate::domain::id::{ClientMessageId, CommandId};
+use crate::domain::id::{ClientMessageId, CommandId, OfferId};
 use crate::domain::outbound::{OutboundSend, SendResult};
 use crate::domain::routing::{
     AssignReason, RoutingAsk, RoutingDecision, RoutingRequest, RoutingVerdict,
@@ -51,8 +51,18 @@ pub(super) fn of(person: &str, event: Event) -> Event {
 impl Threads {
     /// What is in is heard; what that says to other threads waits.
     pub(super) fn apply(&mut self, to: &Thread, input: &Input<'_>, now: Timestamp, hops: u8) {
+        self.passed(to, input, now, (hops, None));
+    }
+
+    fn passed(
+        &mut self,
+        to: &Thread,
+        input: &Input<'_>,
+        now: Timestamp,
+        (hops, via): (u8, Option<&Thread>),
+    ) {
         let before = self.states.remove(to).unwrap_or_default();
-        let world = World { thread: to, settings: &self.settings, now, hops };
+        let world = World { thread: to, settings: &self.settings, now, hops, via };
         let decision = decide(Box::new(before), input, &world).unwrap();
         assert_eq!(invariant::broken(&decision.state), None);
         self.states.insert(to.clone(), *decision.state);
@@ -77,8 +87,8 @@ impl Threads {
             assert!(self.notes_heard < 100, "words go round in a ring");
             let to = command.thread.clone();
             match &command.wish {
-                DeskWish::Note(ThreadNote::Event { event, hops }) => {
-                    self.apply(&to, &Input::Event(event), now, *hops);
+                DeskWish::Note(ThreadNote::Event { event, hops, via }) => {
+                    self.passed(&to, &Input::Event(event), now, (*hops, via.as_ref()));
                 }
                 DeskWish::Note(ThreadNote::Outcome { result, hops }) => {
                     self.apply(&to, &Input::Outcome(result), now, *hops);
@@ -153,12 +163,23 @@ impl Threads {
     }
 
     pub(super) fn assigned(&mut self, person: &str, who: &str, now: Timestamp) {
+        let reason = AssignReason::AutomatedAssignment;
+        self.decided(person, RoutingVerdict::Assigned { agent_id: agent(who), reason }, now);
+    }
+
+    /// The newest contact is on an agent's banner.
+    pub(super) fn offered(&mut self, person: &str, who: &str, now: Timestamp) {
+        let (offer_id, agent_id) = (OfferId::parse("of-1").unwrap(), agent(who));
+        let verdict = RoutingVerdict::Offered { offer_id, agent_id, expires_at: now, round: 1 };
+        self.decided(person, verdict, now);
+    }
+
+    fn decided(&mut self, person: &str, verdict: RoutingVerdict, now: Timestamp) {
         self.decisions += 1;
         let to = thread(person);
         let (conversations, contacts) = self.counts(person);
-        let reason = AssignReason::AutomatedAssignment;
         let decision = RoutingDecision {
-            verdict: RoutingVerdict::Assigned { agent_id: agent(who), reason },
+            verdict,
             company_id: AccountSettings::default().company_id,
             thread: to.clone(),
             conversation_id: derive::conversation_id(&to, conversations).unwrap(),

@@ -149,6 +149,12 @@ pub enum ThreadNote {
         guest: Thread,
         /// The command to be answered.
         answer: CommandId,
+        /// Threads merged into it before, which go with it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        inside: Vec<Thread>,
+        /// How often it was passed on.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        hops: u8,
     },
     /// The command's thread is its own again.
     Gone {
@@ -165,6 +171,27 @@ pub enum ThreadNote {
     Forget {
         /// Which.
         guest: Thread,
+        /// How often it was passed on.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        hops: u8,
+    },
+    /// The message that this guest's merge brought into the preview was changed or unsent.
+    Preview {
+        /// Which.
+        guest: Thread,
+        /// What it says now, shortened.
+        text: String,
+        /// How often it was passed on.
+        hops: u8,
+    },
+    /// An echo on a thread that is its own again: it may be of a send from when it was merged.
+    Echo {
+        /// What.
+        event: Box<Event>,
+        /// Who asks, and takes it as native if nobody sent it.
+        from: Thread,
+        /// How often it was asked on.
+        hops: u8,
     },
     /// Something on Instagram that a merged thread passes on.
     Event {
@@ -172,6 +199,9 @@ pub enum ThreadNote {
         event: Box<Event>,
         /// How often it was passed on.
         hops: u8,
+        /// The thread that passed it on last.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        via: Option<Thread>,
     },
     /// A send's outcome that a merged thread passes on.
     Outcome {
@@ -202,6 +232,25 @@ pub struct Guest {
     /// Its contact, which ended for this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<GuestContact>,
+    /// Threads merged into it before, which come along.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub companions: Vec<Companion>,
+}
+
+/// A thread that comes along with one it was merged into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Companion {
+    /// Which.
+    pub guest: Thread,
+    /// When its person last wrote, for the reply window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_at: Option<Timestamp>,
+    /// What opened the window then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_by: Option<WindowReason>,
+    /// An ad keeps the window open until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ad_until_at: Option<Timestamp>,
 }
 
 /// What a contact that ended `MERGED` leaves to the surviving one.
@@ -225,6 +274,9 @@ pub struct GuestContact {
 pub struct GuestItem {
     /// The message.
     pub mid: MessageId,
+    /// The thread it came on, when that is one merged into the one it is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Thread>,
     /// Who wrote it.
     pub author: Author,
     /// What it is.
