@@ -31,8 +31,9 @@ const AT_ONCE: usize = 2;
 const MARGIN_MS: u64 = HOUR_MS;
 /// Pause before a failed restore is tried again, doubled each time up to the second value.
 const PAUSE_MS: (u64, u64) = (SECOND_MS, 30 * SECOND_MS);
-/// How long what was replayed of a lane may take to disk when the lane is given up.
-const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+/// How long what was replayed of a lane may take to disk when the lane is given up: long enough for what may be gathered and
+/// unwritten, or its next owner finds the store locked.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// How often a long restore says where it is.
 const TELL_EVERY_MS: u64 = 5 * SECOND_MS;
 
