@@ -7,8 +7,9 @@
 use crate::conversation::error::Error;
 use crate::conversation::state::ThreadState;
 use crate::conversation::turn::Turn;
-use crate::domain::command::{DeskCommand, ThreadNote};
+use crate::domain::command::DeskCommand;
 use crate::domain::fact::{EndReason, FactBody, Initiator};
+use crate::domain::thread_note::ThreadNote;
 
 impl ThreadState {
     /// What of a person is still kept, by name: nothing of it once they are erased and have not written again.

@@ -4,11 +4,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::command::GuestItem;
 use crate::domain::derive::digest;
 pub use crate::domain::event::Author;
 use crate::domain::event::{ContentKind, Event};
 use crate::domain::id::MessageId;
+use crate::domain::thread_note::GuestItem;
 use crate::domain::time::Timestamp;
 
 /// One item.

@@ -14,13 +14,14 @@ use crate::conversation::pass::HOPS_MAX;
 use crate::conversation::sla;
 use crate::conversation::state::{Care, Due, GuestWindow, Phase, Preview, TiedGuest, bound};
 use crate::conversation::turn::Turn;
-use crate::domain::command::{Companion, DeskCommand, Guest, GuestContact, Refusal, ThreadNote};
+use crate::domain::command::{DeskCommand, Refusal};
 use crate::domain::derive;
 use crate::domain::event::Direction;
 use crate::domain::fact::{EndReason, FactBody, Initiator};
 use crate::domain::id::AgentId;
 use crate::domain::routing::AssignReason;
 use crate::domain::thread::Thread;
+use crate::domain::thread_note::{Guest, GuestContact, GuestThread, ThreadNote};
 use crate::domain::time::Timestamp;
 
 impl Turn<'_> {
@@ -41,13 +42,15 @@ impl Turn<'_> {
         self.close_for_good(&by, at);
         self.state.ties.home = Some(into.clone());
         let newcomer = Box::new(Guest {
-            guest: self.world.thread.clone(),
-            opened_at: self.state.window.map(|window| window.opened_at),
-            opened_by: self.state.more.opened_by,
-            ad_until_at: self.state.more.ad_until,
+            thread: GuestThread {
+                guest: self.world.thread.clone(),
+                opened_at: self.state.window.map(|window| window.opened_at),
+                opened_by: self.state.more.opened_by,
+                ad_until_at: self.state.more.ad_until,
+            },
             conversation_id: conversation_id.transpose()?,
             contact,
-            companions: self.state.ties.guests.iter().map(companion).collect(),
+            companions: self.state.ties.guests.iter().map(on_the_way).collect(),
         });
         let id = ["take-in", command.command_id.as_str()];
         let note = ThreadNote::TakeIn { newcomer, hops: 0 };
@@ -124,8 +127,8 @@ impl Turn<'_> {
 
     fn take_in(&mut self, command: &DeskCommand, from: &Guest, hops: u8) -> Result<(), Error> {
         // Two merges crossed: the thread with the lesser key is the home of both.
-        if self.state.ties.home.as_ref() == Some(&from.guest) {
-            if *self.world.thread > from.guest {
+        if self.state.ties.home.as_ref() == Some(&from.thread.guest) {
+            if *self.world.thread > from.thread.guest {
                 return Ok(());
             }
             self.state.ties.home = None;
@@ -140,19 +143,17 @@ impl Turn<'_> {
         self.know_customer(&by, self.at);
         // Who comes along stands before who was merged: of the two only that one can part.
         for it in from.companions.iter().filter(|it| it.guest != *self.world.thread) {
-            let window = GuestWindow { opened_by: it.opened_by, ad_until: it.ad_until_at };
-            self.welcome(&it.guest, it.opened_at, window);
+            self.welcome(arrived(it));
         }
-        let window = GuestWindow { opened_by: from.opened_by, ad_until: from.ad_until_at };
-        self.welcome(&from.guest, from.opened_at, window);
+        self.welcome(arrived(&from.thread));
         let body = FactBody::CustomerMerged {
-            source: from.guest.clone(),
-            source_customer_id: derive::customer_id(&from.guest)?,
+            source: from.thread.guest.clone(),
+            source_customer_id: derive::customer_id(&from.thread.guest)?,
             source_conversation_id: from.conversation_id.clone(),
         };
         self.tell(by, self.at, body);
         if let Some(contact) = &from.contact {
-            self.take_over(command, contact, Some(brought_by(&from.guest)));
+            self.take_over(command, contact, Some(brought_by(&from.thread.guest)));
         }
         Ok(())
     }
@@ -208,22 +209,18 @@ impl Turn<'_> {
         self.say_to(&home, (&["preview", cause], by), note)
     }
 
-    pub(super) fn welcome(
-        &mut self,
-        thread: &Thread,
-        opened_at: Option<Timestamp>,
-        window: GuestWindow,
-    ) {
-        self.state.ties.last_gone.take_if(|(gone, _)| gone == thread);
+    pub(super) fn welcome(&mut self, it: TiedGuest) {
+        let (thread, opened_at) = (it.thread.clone(), it.opened_at);
+        self.state.ties.last_gone.take_if(|(gone, _)| *gone == thread);
         let guests = &mut self.state.ties.guests;
-        guests.retain(|guest| guest.thread != *thread);
+        guests.retain(|guest| guest.thread != thread);
         if guests.len() >= bound::GUESTS {
             guests.remove(0);
         }
-        guests.push(TiedGuest { thread: thread.clone(), opened_at, mids: Vec::new(), window });
+        guests.push(it);
         let newest = self.state.ties.newest_from.as_ref().map(|(newest, _)| *newest);
         if opened_at > newest.max(self.state.window.map(|window| window.opened_at)) {
-            self.state.ties.newest_from = opened_at.map(|opened| (opened, Some(thread.clone())));
+            self.state.ties.newest_from = opened_at.map(|opened| (opened, Some(thread)));
         }
     }
 
@@ -262,11 +259,18 @@ impl Turn<'_> {
     }
 }
 
-fn companion(guest: &TiedGuest) -> Companion {
-    Companion {
+/// A guest as it goes along to another home.
+fn on_the_way(guest: &TiedGuest) -> GuestThread {
+    GuestThread {
         guest: guest.thread.clone(),
         opened_at: guest.opened_at,
         opened_by: guest.window.opened_by,
         ad_until_at: guest.window.ad_until,
     }
+}
+
+/// The same where it arrives.
+fn arrived(it: &GuestThread) -> TiedGuest {
+    let window = GuestWindow { opened_by: it.opened_by, ad_until: it.ad_until_at };
+    TiedGuest { thread: it.guest.clone(), opened_at: it.opened_at, mids: Vec::new(), window }
 }

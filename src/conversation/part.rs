@@ -15,11 +15,12 @@ use crate::conversation::ledger::{Author, Entry, mid_key};
 use crate::conversation::pass::HOPS_MAX;
 use crate::conversation::state::{Due, Preview, TiedGuest};
 use crate::conversation::turn::Turn;
-use crate::domain::command::{DeskCommand, GuestContact, GuestItem, Refusal, ThreadNote};
+use crate::domain::command::{DeskCommand, Refusal};
 use crate::domain::derive;
 use crate::domain::fact::{FactBody, Initiator};
 use crate::domain::id::CommandId;
 use crate::domain::thread::Thread;
+use crate::domain::thread_note::{GuestContact, GuestItem, ThreadNote};
 use crate::domain::time::Timestamp;
 
 /// The key of a preview that is of no message known here: whose it is nobody can tell, so it goes with whoever goes.

@@ -14,12 +14,13 @@ use crate::conversation::rehearsed::{
 };
 use crate::conversation::threads_rehearsed::{Threads, of, says, thread, two};
 use crate::conversation::window::reply_until;
-use crate::domain::command::{DeskWish, Refusal, ThreadNote};
+use crate::domain::command::{DeskWish, Refusal};
 use crate::domain::event::Event;
 use crate::domain::fact::{Fact, FactBody, Status, WindowReason};
 use crate::domain::id::{ClientMessageId, MessageId};
 use crate::domain::routing::RoutingAsk;
 use crate::domain::settings::{AccountSettings, CompanySettings, SettingsTable};
+use crate::domain::thread_note::ThreadNote;
 use crate::domain::time::{DAY_MS, Timestamp};
 
 const DAY: u64 = 24 * 60;
@@ -293,16 +294,20 @@ pub(super) fn shown(facts: &[Fact]) -> (BTreeMap<MessageId, Shown>, Option<Times
     (messages, read_up_to)
 }
 
-/// Hears events of `a` in this order, merged into `b` before one of them and parted before another; `crossing`: that one is
-/// passed on while the threads part.
-fn heard(order: &[Event], merged: usize, parted: usize, crossing: bool) -> Threads {
-    let mut threads = two();
+/// Hears events of `a` in this order; `source` is merged into `home` before one of them and parts before another; `crossing`:
+/// that one is passed on while the threads part.
+pub(super) fn heard(
+    mut threads: Threads,
+    (source, home): (&str, &str),
+    order: &[Event],
+    (merged, parted, crossing): (usize, usize, bool),
+) -> Threads {
     for (place, event) in order.iter().map(Some).chain([None]).enumerate() {
         if place == merged {
-            assert_eq!(threads.merge("a", "b", at(20)), None);
+            assert_eq!(threads.merge(source, home, at(20)), None);
         }
         if place == parted {
-            threads.wish_only("a", DeskWish::Unmerge, at(20));
+            threads.wish_only(source, DeskWish::Unmerge, at(20));
             if !crossing {
                 threads.settle(at(20));
             }
@@ -313,6 +318,28 @@ fn heard(order: &[Event], merged: usize, parted: usize, crossing: bool) -> Threa
         threads.settle(at(20));
     }
     threads
+}
+
+/// Whatever is heard when, and whenever the threads are merged and part: it ends as if they never had been.
+pub(super) fn every_order_ends_the_same(
+    begin: &dyn Fn() -> Threads,
+    pair: (&str, &str),
+    mut events: Vec<Event>,
+) {
+    let count = events.len();
+    let never = count + 1;
+    let alone = shown(&heard(begin(), pair, &events, (never, never, false)).facts);
+    permutations(&mut events, count, &mut |order| {
+        for merged in 0..=count {
+            for parted in merged..=never {
+                for crossing in [false, true] {
+                    let way = (merged, parted, crossing);
+                    let told = shown(&heard(begin(), pair, order, way).facts);
+                    assert_eq!(told, alone, "{way:?}: {order:#?}");
+                }
+            }
+        }
+    });
 }
 
 // Holds
@@ -329,20 +356,8 @@ fn whenever_threads_are_merged_and_part_every_order_of_events_ends_the_same() {
         ],
         vec![echo("app1", "hi", at(7)), read("app1", at(8)), delete("app1", at(9))],
     ];
-    for mut events in sets {
-        let count = events.len();
-        let never = count + 1;
-        let alone = shown(&heard(&events, never, never, false).facts);
-        permutations(&mut events, count, &mut |order| {
-            for merged in 0..=count {
-                for parted in merged..=never {
-                    for crossing in [false, true] {
-                        let told = shown(&heard(order, merged, parted, crossing).facts);
-                        assert_eq!(told, alone, "{merged} to {parted}, {crossing}: {order:#?}");
-                    }
-                }
-            }
-        });
+    for events in sets {
+        every_order_ends_the_same(&two, ("a", "b"), events);
     }
 }
 
@@ -358,7 +373,7 @@ fn a_word_of_an_earlier_build_is_read_without_what_was_added() {
     let ThreadNote::TakeIn { newcomer, .. } = serde_json::from_value(old).unwrap() else {
         panic!("another note")
     };
-    assert_eq!((newcomer.opened_by, newcomer.ad_until_at), (None, None));
+    assert_eq!((newcomer.thread.opened_by, newcomer.thread.ad_until_at), (None, None));
 }
 
 /// `b` wrote at 0; an ad brought `a` at 6, for three days where others have one; `a` was merged into `b` at 7.

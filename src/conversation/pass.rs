@@ -6,13 +6,14 @@ use crate::conversation::error::Error;
 use crate::conversation::ledger::{item_key, mid_key};
 use crate::conversation::state::{EarlyChange, GuestWindow, TiedGuest, bound};
 use crate::conversation::turn::Turn;
-use crate::domain::command::{DeskCommand, DeskWish, ThreadNote};
+use crate::domain::command::{DeskCommand, DeskWish};
 use crate::domain::derive;
 use crate::domain::event::{Direction, Event, EventKind, Reaction};
 use crate::domain::id::{AgentId, CommandId, MessageId};
 use crate::domain::outbound::SendResult;
 use crate::domain::settings::WindowOpener;
 use crate::domain::thread::Thread;
+use crate::domain::thread_note::ThreadNote;
 use crate::domain::time::{MINUTE_MS, Timestamp};
 use crate::engine::stage::Exit;
 
@@ -236,7 +237,8 @@ impl Turn<'_> {
     /// A guest; a longer chain makes it known by what it brings.
     pub(super) fn guest(&mut self, thread: &Thread) -> Option<&mut TiedGuest> {
         if !self.is_guest(thread) {
-            self.welcome(thread, None, GuestWindow::default());
+            let (thread, window) = (thread.clone(), GuestWindow::default());
+            self.welcome(TiedGuest { thread, opened_at: None, mids: Vec::new(), window });
         }
         self.state.ties.guests.iter_mut().find(|guest| guest.thread == *thread)
     }

@@ -8,7 +8,7 @@ use crate::conversation::decide::{Effect, Input, World, decide};
 use crate::conversation::invariant;
 use crate::conversation::rehearsed::{accepted, agent, at, text};
 use crate::conversation::state::ThreadState;
-use crate::domain::command::{CommandResult, DeskCommand, DeskWish, Refusal, ThreadNote};
+use crate::domain::command::{CommandResult, DeskCommand, DeskWish, Refusal};
 use crate::domain::derive;
 use crate::domain::event::Event;
 use crate::domain::fact::{ConversationSnapshot, Fact, Status};
@@ -19,6 +19,7 @@ use crate::domain::routing::{
 };
 use crate::domain::settings::{AccountSettings, SettingsTable};
 use crate::domain::thread::Thread;
+use crate::domain::thread_note::ThreadNote;
 use crate::domain::time::Timestamp;
 
 /// Threads of `a`, `b`, `c`, …, each on a partition of its own, and what they told.

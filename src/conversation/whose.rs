@@ -10,9 +10,9 @@
 use crate::conversation::error::Error;
 use crate::conversation::pass::HOPS_MAX;
 use crate::conversation::turn::Turn;
-use crate::domain::command::ThreadNote;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::thread::Thread;
+use crate::domain::thread_note::ThreadNote;
 use crate::engine::stage::Exit;
 
 impl Turn<'_> {

@@ -7,6 +7,7 @@ pub mod derive;
 pub mod event;
 mod flat;
 pub mod command;
+pub mod thread_note;
 pub mod routing;
 pub mod outbound;
 pub mod details;
