@@ -10,7 +10,6 @@
 use crate::conversation::error::Error;
 use crate::conversation::life_cycle::Began;
 use crate::conversation::part::{BROUGHT, brought_by};
-use crate::conversation::pass::HOPS_MAX;
 use crate::conversation::sla;
 use crate::conversation::state::{Care, Due, GuestWindow, Phase, Preview, TiedGuest, bound};
 use crate::conversation::turn::Turn;
@@ -134,7 +133,7 @@ impl Turn<'_> {
             self.state.ties.home = None;
         }
         // Merged on meanwhile: who comes goes on to where conversations are, and is a guest there.
-        if let Some(home) = self.state.ties.home.clone().filter(|_| hops < HOPS_MAX) {
+        if let Some(home) = self.home_within(hops) {
             let id = ["take-in", command.command_id.as_str()];
             let note = ThreadNote::TakeIn { newcomer: Box::new(from.clone()), hops: hops + 1 };
             return self.say_to(&home, (&id, Some(&command.agent_id)), note);
@@ -187,7 +186,7 @@ impl Turn<'_> {
         (guest, text): (&Thread, &str),
         hops: u8,
     ) -> Result<(), Error> {
-        let home = self.state.ties.home.clone().filter(|_| hops < HOPS_MAX);
+        let home = self.home_within(hops);
         let Some(home) = home.filter(|_| !self.is_guest(guest)) else { return Ok(()) };
         let id = ["preview", command.command_id.as_str()];
         let (guest, text) = (guest.clone(), text.to_owned());
@@ -202,7 +201,7 @@ impl Turn<'_> {
         by: Option<&AgentId>,
         hops: u8,
     ) -> Result<(), Error> {
-        let home = self.state.ties.home.clone().filter(|_| hops < HOPS_MAX);
+        let home = self.home_within(hops);
         let Some(home) = home else { return Ok(()) };
         let (guest, text) = (self.world.thread.clone(), self.state.preview.text.clone());
         let note = ThreadNote::Preview { guest, text, hops: hops + 1 };

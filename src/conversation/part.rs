@@ -12,7 +12,6 @@ use crate::conversation::change::writer;
 use crate::conversation::error::Error;
 use crate::conversation::item::DELETED_TEXT;
 use crate::conversation::ledger::{Author, Entry, mid_key};
-use crate::conversation::pass::HOPS_MAX;
 use crate::conversation::state::{Due, Preview, TiedGuest};
 use crate::conversation::turn::Turn;
 use crate::domain::command::{DeskCommand, Refusal};
@@ -52,7 +51,7 @@ impl Turn<'_> {
         (inside, hops): (&[Thread], u8),
     ) -> Result<(), Error> {
         let is_known = self.is_guest(guest);
-        let home = self.state.ties.home.clone().filter(|_| !is_known && hops < HOPS_MAX);
+        let home = self.home_within(hops).filter(|_| !is_known);
         if let Some(home) = home {
             // It came when this thread was merged already, and is a guest there.
             let id = ["let-go", command.command_id.as_str()];
@@ -268,7 +267,7 @@ impl Turn<'_> {
             let cause = command.command_id.as_str();
             self.tell_home_of_preview(cause, Some(&command.agent_id), hops)?;
         }
-        let Some(home) = self.state.ties.home.clone().filter(|_| hops < HOPS_MAX) else {
+        let Some(home) = self.home_within(hops) else {
             return Ok(());
         };
         let id = ["forget", command.command_id.as_str()];

@@ -25,6 +25,11 @@ const CROSS_MS: u64 = MINUTE_MS;
 const NOBODY: &str = "system";
 
 impl Turn<'_> {
+    /// Where a word for a merged thread goes on to, unless it was passed on too often.
+    pub(super) fn home_within(&self, hops: u8) -> Option<Thread> {
+        self.state.ties.home.clone().filter(|_| hops < HOPS_MAX)
+    }
+
     /// An event of a merged thread that begins nothing it has to end itself.
     pub(super) fn is_for_home(&self, event: &Event) -> bool {
         if self.state.ties.home.is_none() || self.world.hops >= HOPS_MAX {

@@ -320,9 +320,10 @@ impl Replay {
         Ok(self.desk.submit(changes, checkpoint)?)
     }
 
-    /// Goes no further: what was gathered is for whoever goes on from here.
+    /// Goes no further. Whoever goes on finds what was gathered, but in a store that never was whole: that one is not believed
+    /// ([`Doubt::Unfinished`]), and nothing more is written to it.
     fn end_here(mut self) -> Result<Lane, Error> {
-        if !self.gathered.0.is_empty() {
+        if self.true_at_ms > 0 && !self.gathered.0.is_empty() {
             self.give_to_the_store()?;
         }
         Ok(self.desk)

@@ -22,6 +22,11 @@ fn tally(count: u64) -> Tally {
 fn work(world: &World, dir: &std::path::Path) -> Vec<((u32, String), Tally)> {
     let mut worker = ByHand::begin(world, "w", dir);
     worker.rounds(12);
+    // A restore that outruns its disk waits for it.
+    let waited = Stopwatch::start();
+    while worker.worker.is_restoring() && waited.elapsed() < Duration::from_secs(60) {
+        worker.rounds(1);
+    }
     worker.end().into_iter().collect()
 }
 
@@ -126,6 +131,34 @@ fn a_lane_that_moves_to_another_worker_of_the_process_is_not_replayed_there() {
     assert_eq!((world.set_aside("unopenable"), world.set_aside("unfinished")), (0.0, 0.0));
 }
 
+#[test]
+fn a_store_that_was_whole_once_goes_on_where_its_restore_was_broken_off() {
+    let world = World::new(1);
+    world.write(0, &[("a", "x", at(0))]);
+    let (here, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    work(&world, here.path());
+    let keys: Vec<String> = (0..12_000).map(|n| format!("k{n}")).collect();
+    world.write(0, &keys.iter().map(|key| (key.as_str(), "x", at(1))).collect::<Vec<_>>());
+    let expected = work(&world, elsewhere.path());
+    assert_eq!(expected.len(), 12_001);
+    let restored =
+        || world.metric("dmstream_state_restored_records_total{stage=\"conversation\"}").unwrap();
+    let remaining = "dmstream_state_restore_remaining_records{stage=\"conversation\",worker=\"w\"}";
+    let mut broken_off = ByHand::begin(&world, "w", here.path());
+    for _ in 0..12 {
+        if world.metric(remaining).is_some_and(|left| left > 0.0 && left < 12_000.0) {
+            break;
+        }
+        broken_off.rounds(1);
+    }
+    assert!(broken_off.worker.is_restoring());
+    assert!(broken_off.end().is_empty(), "no lane is taken before it is whole");
+    let before = restored();
+    assert_eq!(work(&world, here.path()), expected);
+    let replayed = restored() - before;
+    assert!(replayed > 0.0 && replayed < 2_500.0, "{replayed} records of 12 000");
+}
+
 /// The deletion itself is forgotten by the changelog; a store from before it must not bring the row back.
 #[test]
 fn a_store_older_than_deletions_are_kept_does_not_let_deleted_rows_rise_again() {
@@ -211,6 +244,35 @@ fn a_restore_that_was_broken_off_begins_again() {
     assert_eq!(world.metric(remaining), Some(15_000.0));
     assert!(broken_off.end().is_empty(), "no lane is taken before it is whole");
     assert_eq!(work(&world, dir.path()).len(), 25_000);
+    assert_eq!(
+        world.set_aside("unfinished"),
+        0.0,
+        "so little was not written, and nothing is left behind"
+    );
+    assert_eq!(world.metric(remaining), Some(0.0));
+}
+
+#[test]
+fn a_restore_that_was_broken_off_after_it_wrote_begins_again() {
+    let world = World::new(1);
+    let keys: Vec<String> = (0..12_000).map(|n| format!("{n:04000}")).collect();
+    for keys in keys.chunks(3_000) {
+        world.write(0, &keys.iter().map(|key| (key.as_str(), "x", at(0))).collect::<Vec<_>>());
+    }
+    assert_eq!(work(&world, tempfile::tempdir().unwrap().path()).len(), 12_000);
+    let dir = tempfile::tempdir().unwrap();
+    let mut broken_off = ByHand::begin(&world, "w", dir.path());
+    let remaining = "dmstream_state_restore_remaining_records{stage=\"conversation\",worker=\"w\"}";
+    for _ in 0..12 {
+        // Four kilobytes each: nine thousand of them are more than is gathered before it is written.
+        if world.metric(remaining).is_some_and(|left| left > 0.0 && left < 3_000.0) {
+            break;
+        }
+        broken_off.rounds(1);
+    }
+    assert!(broken_off.worker.is_restoring());
+    assert!(broken_off.end().is_empty(), "no lane is taken before it is whole");
+    assert_eq!(work(&world, dir.path()).len(), 12_000);
     assert_eq!(world.set_aside("unfinished"), 1.0);
     assert_eq!(world.metric(remaining), Some(0.0));
 }
