@@ -233,6 +233,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn workers_of_a_process_find_a_lane_in_one_place_under_names_of_their_own() {
+        let config = Config::default();
+        let of = |slot| spec(&config, (StageName::Route, slot), &[], Some(Topic::RouteChangelog));
+        let places = [0, 1].map(|slot| format!("{:?}", of(slot).stores));
+        assert_eq!(places[0], places[1]);
+        assert_ne!(of(0).session.member, of(1).session.member);
+    }
+
+    #[test]
     fn conversation_has_as_many_workers_as_others_unless_told_and_never_none() {
         // workers, those of the conversation stage alone, how many route and conversation get
         for (workers, conversation_workers, expected) in
