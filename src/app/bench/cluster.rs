@@ -39,14 +39,19 @@ pub(super) struct Cluster {
     pub(super) bootstrap: String,
 }
 
+/// Values of a topic that are kept to be written again. More than a compressor looks back on.
+const SAMPLES_MAX: usize = 2_000;
+
 /// What one topic holds.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Held {
     pub(super) records: u64,
     /// Of values.
     pub(super) bytes: u64,
     /// Of all records together.
     pub(super) headers: u64,
+    /// Some of its values.
+    pub(super) samples: Vec<Vec<u8>>,
 }
 
 impl Cluster {
@@ -211,8 +216,11 @@ impl Cluster {
                 Some(Ok(message)) => {
                     let held = held.entry(message.topic().to_owned()).or_default();
                     held.records += 1;
-                    let bytes = message.payload().map_or(0, <[u8]>::len);
-                    held.bytes += u64::try_from(bytes).unwrap_or(0);
+                    let value = message.payload().unwrap_or_default();
+                    held.bytes += u64::try_from(value.len()).unwrap_or(0);
+                    if held.samples.len() < SAMPLES_MAX {
+                        held.samples.push(value.to_vec());
+                    }
                     let headers = message.headers().map_or(0, Headers::count);
                     held.headers += u64::try_from(headers).unwrap_or(0);
                 }

@@ -6,9 +6,9 @@
 //! | 2   | events, decisions | what the conversation stage writes, its changelog included        |
 //! | 3   | requests          | what the route stage writes, its changelog included               |
 //!
-//! How many records of which size go where is what a run of the product was seen to write. Bounds of a batch, compression,
-//! lingering and isolation are the product's. It decides nothing, keeps nothing, and shares nothing with the product but
-//! the client library.
+//! How many records go where, and what they say, is what a run of the product was seen to write: records that say less
+//! compress better, and would cost less to copy. Bounds of a batch, compression, lingering and isolation are the product's.
+//! It decides nothing, keeps nothing, and shares nothing with the product but the client library.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
@@ -25,8 +25,8 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::cluster::{Cluster, failed};
 use crate::app::Error;
 
-const RECORDS_MAX: usize = 5_000;
-const BYTES_MAX: usize = 8 << 20;
+const RECORDS_MAX: usize = 10_000;
+const BYTES_MAX: usize = 16 << 20;
 const WAIT: Duration = Duration::from_millis(20);
 const WITHIN: Duration = Duration::from_secs(30);
 
@@ -47,8 +47,8 @@ pub(super) struct Stream {
     pub(super) topic: String,
     /// Copies a record of the hop's first input brings about.
     pub(super) per_input: f64,
-    /// Size of a copy's value.
-    pub(super) bytes: usize,
+    /// What copies say, one after the other and again from the start.
+    pub(super) values: Arc<[Vec<u8>]>,
     /// Copies carry the input's headers.
     pub(super) headers: bool,
     pub(super) key: KeyOf,
@@ -128,7 +128,6 @@ struct Copier<'a> {
     sent: u64,
     /// Records of the first input so far.
     seen: f64,
-    scratch: Vec<u8>,
 }
 
 fn run(
@@ -151,7 +150,7 @@ fn run(
     let consumer: BaseConsumer = cluster.reading(id).create().map_err(|error| failed(&error))?;
     let inputs: Vec<&str> = hop.inputs.iter().map(String::as_str).collect();
     consumer.subscribe(&inputs).map_err(|error| failed(&error))?;
-    let mut copier = Copier { producer, hop, sent: 0, seen: 0.0, scratch: Vec::new() };
+    let mut copier = Copier { producer, hop, sent: 0, seen: 0.0 };
     let mut joined = false;
     while !stop.load(Ordering::Relaxed) {
         copier.turn(&consumer)?;
@@ -217,18 +216,13 @@ impl Copier<'_> {
     }
 
     fn write(&mut self, stream: &Stream, message: &BorrowedMessage<'_>) -> Result<(), Error> {
-        let input = message.payload().unwrap_or_default();
-        self.scratch.clear();
-        while self.scratch.len() < stream.bytes && !input.is_empty() {
-            let room = stream.bytes - self.scratch.len();
-            self.scratch.extend_from_slice(input.get(..room).unwrap_or(input));
-        }
+        let place = usize::try_from(self.sent).unwrap_or(0) % stream.values.len().max(1);
+        let value = stream.values.get(place).map_or(&[][..], Vec::as_slice);
         let key = match stream.key {
             KeyOf::Input | KeyOf::InputLane => message.key().unwrap_or_default(),
             KeyOf::Company => b"default",
         };
-        let mut record =
-            BaseRecord::<[u8], [u8]>::to(&stream.topic).key(key).payload(&self.scratch);
+        let mut record = BaseRecord::<[u8], [u8]>::to(&stream.topic).key(key).payload(value);
         if stream.key == KeyOf::InputLane {
             record = record.partition(message.partition());
         }

@@ -149,17 +149,18 @@ fn run_limit(cluster: &Cluster, records: u32, plan: &[Hop]) -> Result<Took, Erro
 /// What the copying loops write: all that the product wrote, or one public record a hop and a request for every person.
 pub(super) fn hops(written: &Written, all: bool) -> Vec<Hop> {
     let inputs = |topics: &[Topic]| topics.iter().map(|topic| topic.name().to_owned()).collect();
-    let held = |topic: &Topic| written.get(topic).copied().unwrap_or_default();
+    let none = Held::default();
+    let held = |topic: &Topic| written.get(topic).unwrap_or(&none);
     let events = held(&Topic::EventsNormalized);
     let requests = held(&Topic::RoutingRequests);
     let one = 1.0;
     let per_person = one / f64::from(MESSAGES_PER_PERSON);
     let stream = |topic: Topic, per_input: f64, key: KeyOf| {
-        let Held { records, bytes, headers } = held(&topic);
-        let bytes = usize::try_from(bytes.checked_div(records).unwrap_or(0)).unwrap_or(0);
-        Stream { topic: topic.name().to_owned(), per_input, bytes, headers: headers > 0, key }
+        let Held { headers, samples, .. } = held(&topic);
+        let (topic, values) = (topic.name().to_owned(), samples.clone().into());
+        Stream { topic, per_input, values, headers: *headers > 0, key }
     };
-    let share = |topic: Topic, of: Held| held(&topic).records as f64 / (of.records.max(1) as f64);
+    let share = |topic: Topic, of: &Held| held(&topic).records as f64 / (of.records.max(1) as f64);
     let conversation = CONVERSATION_WRITES.iter().filter_map(|&(topic, key)| match (all, topic) {
         (true, topic) => Some(stream(topic, share(topic, events), key)),
         (false, Topic::Timeline) => Some(stream(topic, one, key)),
