@@ -25,6 +25,8 @@ pub mod print;
 
 pub use sides::Accounts;
 
+use std::borrow::Cow;
+
 use crate::domain::event::{DeadLetterReason, Event};
 use crate::domain::time::Timestamp;
 
@@ -40,13 +42,18 @@ pub fn normalize(body: &[u8], received_at: Timestamp, accounts: &Accounts) -> Ve
     }
 }
 
+/// The body as text; what is none reads as U+FFFD. Nearly all are, and are looked at as a whole, which is faster.
+fn text_of(body: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(body).map_or_else(|_| String::from_utf8_lossy(body), Cow::Borrowed)
+}
+
 /// As [`normalize`]; a body that is no webhook at all is an error.
 fn read(
     body: &[u8],
     received_at: Timestamp,
     accounts: &Accounts,
 ) -> Result<Vec<Event>, Box<Event>> {
-    let text = String::from_utf8_lossy(body);
+    let text = text_of(body);
     let dead =
         |reason, detail| Box::new(translate::unreadable((reason, detail), &text, received_at));
     let root = json::parse(&text)

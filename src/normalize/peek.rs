@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::normalize::envelope::{self, Part, What};
 use crate::normalize::sides::{self, Accounts};
-use crate::normalize::{json, translate, wire};
+use crate::normalize::{json, text_of, translate, wire};
 
 /// Larger bodies are not looked into; a broker takes no larger record by default.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -19,7 +19,7 @@ pub fn key_of(body: &[u8], accounts: &Accounts) -> Option<String> {
     if BODY_BYTES_MAX < body.len() {
         return None;
     }
-    let text = String::from_utf8_lossy(body);
+    let text = text_of(body);
     let root = json::parse(&text).ok()?;
     let parts = envelope::parts(&root).ok()?;
     let mut seen = Seen::default();
