@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use super::record::Output;
+use super::record::{Output, Record};
 use super::{Error, Lag, NextOffsets, PollBounds, Polled, ReadBatch, SessionSpec, embedded, kafka};
 use crate::topics::Topic;
 
@@ -127,6 +127,19 @@ impl Session {
         match self {
             Self::Kafka(session) => session.poll(bounds),
             Self::Embedded(session) => session.poll(bounds),
+        }
+    }
+
+    /// More of what is at hand, without waiting, and whether nothing was left behind it. Lanes stay as they are: what is to
+    /// become of them is told by the next poll.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error::remedy`].
+    pub fn read_on(&mut self, bounds: &PollBounds) -> Result<(Vec<Record>, bool), Error> {
+        match self {
+            Self::Kafka(session) => session.read_on(bounds),
+            Self::Embedded(session) => session.read_on(bounds),
         }
     }
 

@@ -46,6 +46,16 @@ pub struct PollBounds {
     pub wait: Duration,
 }
 
+impl PollBounds {
+    /// Takes the room that `records` need, which were read within these bounds; whether there is any left.
+    pub fn takes(&mut self, records: &[record::Record]) -> bool {
+        let bytes: usize = records.iter().map(record::Record::size).sum();
+        self.records_max = self.records_max.saturating_sub(records.len());
+        self.bytes_max = self.bytes_max.saturating_sub(bytes);
+        self.records_max > 0 && self.bytes_max > 0
+    }
+}
+
 /// What a poll brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Polled {

@@ -75,6 +75,12 @@ impl Record {
         self.value.as_deref().unwrap_or_default()
     }
 
+    /// Bytes of key and value, for bounds.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.key.as_ref().map_or(0, Vec::len) + self.bytes().len()
+    }
+
     /// Its dead letter: its bytes and headers, why it can never be processed, where in it, and where it came from.
     #[must_use]
     pub fn dead_letter(&self, reason: &str, detail: Option<&str>) -> Output {
@@ -197,7 +203,7 @@ pub fn rfc3339(at: Timestamp) -> String {
     ] {
         write_digits(text.get_mut(place..place + digits).unwrap_or_default(), value);
     }
-    String::from_utf8_lossy(&text).into_owned()
+    std::str::from_utf8(&text).unwrap_or_default().to_owned()
 }
 
 /// The last digits of `value`, as many as there is room for.

@@ -13,7 +13,7 @@ use crate::conversation::turn::Turn;
 use crate::domain::command::{CommandResult, DeskCommand};
 use crate::domain::customer::CustomerDetails;
 use crate::domain::event::{Event, EventKind};
-use crate::domain::fact::{ConversationSnapshot, Fact};
+use crate::domain::fact::Fact;
 use crate::domain::id::CustomerId;
 use crate::domain::outbound::{OutboundSend, SendResult};
 use crate::domain::routing::{RoutingDecision, RoutingRequest};
@@ -86,8 +86,8 @@ pub enum Effect {
     Result(CommandResult),
     /// A word to another thread, for `desk.commands` (ADR 0006).
     Note(Box<DeskCommand>),
-    /// The conversation as it stands, for `conversations`; at most one, the last.
-    Snapshot(Box<ConversationSnapshot>),
+    /// The conversation is to be known as it stands, on `conversations`: [`crate::conversation::snapshot`]. At most one, the last.
+    Snapshot,
     /// Instead of it: nothing stands there any more, as of the fact of this number.
     Forget(u64),
     /// What is noted of the customer, for `customers`; nothing any more: a tombstone.

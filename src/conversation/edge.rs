@@ -10,31 +10,25 @@
 //! |                     |        | `customers`        | a merge's customer |
 //! |                     |        | `desk.commands`    | another thread, see ADR 0006 |
 //!
-//! The row's key is the thread's key. Not here: any rule (`decide`).
+//! The row's key is the thread's key. Not here: any rule (`decide`), how records are written (`written`).
 
 use serde::de::DeserializeOwned;
 
-use crate::broker::record::{CloudEvent, Output, Record, header};
+use crate::broker::record::{Record, header};
 use crate::conversation::decide::{Decision, Effect, Input, World, decide};
 use crate::conversation::error::Error;
 use crate::conversation::state::ThreadState;
 use crate::conversation::tie::tie;
+use crate::conversation::written::{output, publish};
 use crate::domain::command::{DeskCommand, DeskWish};
-use crate::domain::customer::{CustomerKey, CustomerRecord};
-use crate::domain::derive::digest;
 use crate::domain::event::{DeadLetterReason, Event};
-use crate::domain::fact::ConversationSnapshot;
 use crate::domain::outbound::SendResult;
 use crate::domain::routing::RoutingDecision;
 use crate::domain::thread::Thread;
 use crate::domain::thread_note::ThreadNote;
-use crate::domain::time::Timestamp;
-use crate::engine::context::{Context, StateError};
+use crate::engine::context::{Context, Publication, StateError, Tell};
 use crate::engine::stage::{Exit, RowError, Stage};
 use crate::topics::Topic;
-
-/// `ce_source` of what this stage writes.
-pub(super) const SOURCE: &str = "/dmstream/conversation";
 
 /// The stage.
 #[derive(Debug, Clone, Copy, Default)]
@@ -208,12 +202,24 @@ fn step(
         Err(error) => return Ok(Err(error)),
     };
     let now = context.now();
+    let mut tell = Tell::AsBefore;
     for effect in effects {
-        if let Effect::Snapshot(snapshot) = effect {
-            publish(&key, snapshot, (now, trace), context);
-            continue;
+        match &effect {
+            Effect::Snapshot => {
+                let trace = trace.map(str::to_owned);
+                tell = Tell::New(Publication { at: now, trace, write: publish });
+                continue;
+            }
+            Effect::Forget(_) => tell = Tell::Nothing,
+            Effect::Fact(_)
+            | Effect::Routing(_)
+            | Effect::Send(_)
+            | Effect::Result(_)
+            | Effect::Note(_)
+            | Effect::Details(..) => (),
         }
-        context.emit(output(&key, &effect, (now, trace))?);
+        let Some(output) = output(&key, &effect, (now, trace))? else { continue };
+        context.emit(output);
         if let Effect::Fact(fact) = effect
             && let Some(tie) = tie(&fact, now, trace)?
         {
@@ -222,85 +228,7 @@ fn step(
     }
     // A repeated event changes nothing; a thread nothing was ever said in is not kept.
     if known || *state != ThreadState::default() {
-        context.put(key.as_bytes(), state);
+        context.put_and_tell(key.as_bytes(), state, tell);
     }
     Ok(Ok(exit))
-}
-
-/// Has the conversation published as it stands; written out only if it still stands so when the turn ends.
-fn publish(
-    key: &str,
-    snapshot: Box<ConversationSnapshot>,
-    (now, trace): (Timestamp, Option<&str>),
-    context: &mut Context<'_, ConversationStage>,
-) {
-    let at = (Topic::Conversations, key.as_bytes());
-    let (key, trace) = (key.to_owned(), trace.map(str::to_owned));
-    context.emit_newest(at, move || {
-        output(&key, &Effect::Snapshot(snapshot), (now, trace.as_deref()))
-    });
-}
-
-/// An effect as a record.
-fn output(
-    key: &str,
-    effect: &Effect,
-    (now, trace): (Timestamp, Option<&str>),
-) -> Result<Output, serde_json::Error> {
-    let event = |id, kind, time| CloudEvent { id, kind, source: SOURCE, time, traceparent: trace };
-    match effect {
-        Effect::Fact(fact) => {
-            let about = event(fact.fact_id.as_str(), fact.body.name(), fact.recorded_at);
-            Output::event(Topic::Timeline, key, &about, fact)
-        }
-        Effect::Routing(ask) => {
-            let said = serde_json::to_string(ask)?;
-            let id = request_id(key, ask.contact_id.as_str(), &said);
-            let about = event(&id, ask.ask.name(), ask.requested_at);
-            let (topic, company) = (Topic::RoutingRequests, ask.company_id.as_str());
-            Ok(Output::written(topic, company, &about, said.into_bytes()))
-        }
-        Effect::Send(send) => {
-            let about = event(send.send_id.as_str(), send.part.name(), send.requested_at);
-            Output::event(Topic::OutboundSends, send.thread.account_id.as_str(), &about, send)
-        }
-        Effect::Result(result) => {
-            let id = result.command_id.as_str();
-            let about = event(id, "command.result", result.decided_at);
-            Output::event(Topic::CommandResults, id, &about, result)
-        }
-        Effect::Note(note) => {
-            let about = event(note.command_id.as_str(), note.wish.name(), now);
-            Output::event(Topic::DeskCommands, &note.thread.key(), &about, note)
-        }
-        Effect::Forget(as_of_number) => {
-            let about = event("forget", "conversation.snapshot", now);
-            let id = request_id(key, "forget", &as_of_number.to_string());
-            let about = CloudEvent { id: &id, ..about };
-            let gone = Output::event(Topic::Conversations, key, &about, &())?;
-            Ok(Output { value: None, ..gone })
-        }
-        Effect::Details(customer_id, noted) => {
-            let key = CustomerKey::Details(customer_id.clone()).text();
-            // Two in one moment are two, unless they say the same.
-            let said = serde_json::to_string(noted)?;
-            let id = request_id(&key, "details", &format!("{} {said}", now.as_ms()));
-            let about = event(&id, "customer.details", now);
-            let record = noted.as_deref().cloned().map(CustomerRecord::Details);
-            let said = Output::event(Topic::Customers, &key, &about, &record)?;
-            Ok(Output { value: said.value.filter(|_| record.is_some()), ..said })
-        }
-        Effect::Snapshot(snapshot) => {
-            // By what it says: as of one fact there may be two, once something was forgotten.
-            let said = serde_json::to_string(snapshot)?;
-            let id = request_id(key, snapshot.conversation_id.as_str(), &said);
-            let about = event(&id, "conversation.snapshot", now);
-            Ok(Output::written(Topic::Conversations, key, &about, said.into_bytes()))
-        }
-    }
-}
-
-/// A stable id of a record that has none of its own.
-fn request_id(key: &str, about: &str, what: &str) -> String {
-    format!("rq-{:032x}", digest(&[key, about, what]))
 }

@@ -59,10 +59,13 @@ mod whose;
 mod erase;
 mod sla;
 mod window;
+mod snapshot;
+mod written;
 
 pub use decide::{Decision, Effect, Input, decide};
 pub use edge::ConversationStage;
 pub use error::Error;
+pub use snapshot::snapshot;
 pub use state::ThreadState;
 
 #[cfg(test)]

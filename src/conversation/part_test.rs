@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::conversation::decide::{Input, World};
+use crate::conversation::decide::Input;
 use crate::conversation::ledger::mid_key;
 use crate::conversation::permutation_test::permutations;
 use crate::conversation::rehearsed::{
@@ -389,9 +389,7 @@ fn with_ad() -> Threads {
 }
 
 fn window(threads: &Threads, person: &str) -> Option<(Timestamp, Option<WindowReason>)> {
-    let (thread, now) = (thread(person), at(DAY));
-    let world = World { thread: &thread, settings: &threads.settings, now, hops: 0, via: None };
-    reply_until(threads.state(person), &world)
+    reply_until(threads.state(person), &thread(person), &threads.settings)
 }
 
 fn reply(words: &str, automatic: bool) -> DeskWish {

@@ -2,6 +2,7 @@
 
 use crate::conversation::decide::{Decision, Effect, Input, World, decide};
 use crate::conversation::invariant;
+use crate::conversation::snapshot;
 use crate::conversation::state::ThreadState;
 use crate::domain::command::{DeskCommand, DeskWish, Refusal};
 use crate::domain::derive;
@@ -82,6 +83,8 @@ pub(super) fn echo(name: &str, words: &str, when: Timestamp) -> Event {
 pub(super) struct Step {
     pub(super) effects: Vec<Effect>,
     pub(super) exit: Exit,
+    /// How the conversation is known to stand, if the step makes it known.
+    snapshot: Option<ConversationSnapshot>,
 }
 
 impl Step {
@@ -99,7 +102,7 @@ impl Step {
             Effect::Routing(_)
             | Effect::Send(_)
             | Effect::Result(_)
-            | Effect::Snapshot(_)
+            | Effect::Snapshot
             | Effect::Note(_)
             | Effect::Details(..)
             | Effect::Forget(_) => None,
@@ -113,7 +116,7 @@ impl Step {
             Effect::Fact(_)
             | Effect::Send(_)
             | Effect::Result(_)
-            | Effect::Snapshot(_)
+            | Effect::Snapshot
             | Effect::Note(_)
             | Effect::Details(..)
             | Effect::Forget(_) => None,
@@ -135,7 +138,7 @@ impl Step {
             Effect::Fact(_)
             | Effect::Routing(_)
             | Effect::Result(_)
-            | Effect::Snapshot(_)
+            | Effect::Snapshot
             | Effect::Note(_)
             | Effect::Details(..)
             | Effect::Forget(_) => None,
@@ -151,7 +154,7 @@ impl Step {
             Effect::Fact(_)
             | Effect::Routing(_)
             | Effect::Send(_)
-            | Effect::Snapshot(_)
+            | Effect::Snapshot
             | Effect::Note(_)
             | Effect::Details(..)
             | Effect::Forget(_) => None,
@@ -160,17 +163,7 @@ impl Step {
     }
 
     pub(super) fn snapshot(&self) -> ConversationSnapshot {
-        let snapshot = |effect: &Effect| match effect {
-            Effect::Snapshot(snapshot) => Some((**snapshot).clone()),
-            Effect::Fact(_)
-            | Effect::Routing(_)
-            | Effect::Send(_)
-            | Effect::Result(_)
-            | Effect::Note(_)
-            | Effect::Details(..)
-            | Effect::Forget(_) => None,
-        };
-        self.effects.iter().find_map(snapshot).expect("a snapshot")
+        self.snapshot.clone().expect("a snapshot")
     }
 }
 
@@ -204,7 +197,9 @@ impl Story {
             decide(Box::new(std::mem::take(&mut self.state)), input, &world).unwrap();
         assert_eq!(invariant::broken(&state), None);
         self.state = *state;
-        Step { effects, exit }
+        let told = effects.contains(&Effect::Snapshot);
+        let snapshot = told.then(|| snapshot(&self.state, &thread, &self.settings).unwrap());
+        Step { effects, exit, snapshot: snapshot.flatten() }
     }
 
     /// An event processed when it happens.

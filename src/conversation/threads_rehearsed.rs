@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::conversation::decide::{Effect, Input, World, decide};
 use crate::conversation::invariant;
 use crate::conversation::rehearsed::{accepted, agent, at, text};
+use crate::conversation::snapshot;
 use crate::conversation::state::ThreadState;
 use crate::domain::command::{CommandResult, DeskCommand, DeskWish, Refusal};
 use crate::domain::derive;
@@ -74,7 +75,10 @@ impl Threads {
                 Effect::Send(send) => self.sends.push(send),
                 Effect::Result(result) => self.results.push(result),
                 Effect::Note(note) => self.notes.push_back(*note),
-                Effect::Snapshot(snapshot) => drop(self.snapshots.insert(to.clone(), *snapshot)),
+                Effect::Snapshot => {
+                    let stands = snapshot(&self.states[to], to, &self.settings).unwrap().unwrap();
+                    self.snapshots.insert(to.clone(), stands);
+                }
                 Effect::Forget(_) => drop(self.snapshots.remove(to)),
                 Effect::Details(..) => (),
             }

@@ -1,7 +1,7 @@
 //! Whose profiles are one, as a record that is kept: `customers` knows it when `timeline` has forgotten. Pure.
 
 use crate::broker::record::{CloudEvent, Output};
-use crate::conversation::edge::SOURCE;
+use crate::conversation::written::SOURCE;
 use crate::domain::customer::{CustomerKey, CustomerMerge, CustomerRecord};
 use crate::domain::derive::{customer_id, event_id};
 use crate::domain::fact::{Fact, FactBody};

@@ -6,11 +6,10 @@
 use crate::conversation::decide::{Effect, World};
 use crate::conversation::error::Error;
 use crate::conversation::state::{Contact, Conversation, ThreadState};
-use crate::conversation::window::reply_until;
 use crate::domain::command::{CommandResult, DeskCommand, Refusal};
 use crate::domain::customer::CustomerDetails;
 use crate::domain::derive;
-use crate::domain::fact::{Channel, ConversationSnapshot, Fact, FactBody, Initiator};
+use crate::domain::fact::{Channel, Fact, FactBody, Initiator};
 use crate::domain::id::{
     AgentId, CommandId, CompanyId, ContactId, ConversationId, CustomerId, IdError, InboxId,
 };
@@ -253,10 +252,8 @@ impl<'a> Turn<'a> {
         }
         if self.forgotten {
             effects.push(Effect::Forget(self.state.facts));
-        } else if published
-            && let Some(snapshot) = snapshot(&self.state, customer_id, self.world, &mut ids)?
-        {
-            effects.push(Effect::Snapshot(Box::new(snapshot)));
+        } else if published && self.state.conversation.is_some() {
+            effects.push(Effect::Snapshot);
         }
         Ok((self.state, effects))
     }
@@ -305,42 +302,6 @@ fn details(state: &ThreadState, customer_id: &CustomerId, world: &World<'_>) -> 
         Box::new(CustomerDetails { customer_id, thread, details, edited_at: world.now })
     });
     Effect::Details(customer_id.clone(), noted)
-}
-
-/// The conversation as it stands.
-fn snapshot(
-    state: &ThreadState,
-    customer_id: CustomerId,
-    world: &World<'_>,
-    ids: &mut Ids<'_>,
-) -> Result<Option<ConversationSnapshot>, Error> {
-    let Some(conversation) = &state.conversation else { return Ok(None) };
-    let contact = conversation.contact();
-    let due_at = contact.and_then(|contact| contact.due).map(|due| due.due_at);
-    let moved = state.more.due_before.filter(|(moved_to, _)| Some(*moved_to) == due_at);
-    let window = reply_until(state, world);
-    let contact_id = contact.map(|contact| ids.contact(contact.number));
-    Ok(Some(ConversationSnapshot {
-        conversation_id: ids.conversation(conversation.number)?,
-        thread: world.thread.clone(),
-        company_id: conversation.company_id.clone(),
-        customer_id,
-        display_name: display_name(state),
-        status: conversation.status(),
-        inbox_id: conversation.inbox_id.clone(),
-        agent_id: conversation.agent.clone(),
-        contact_id: contact_id.transpose()?,
-        due_at,
-        due_at_before: moved.map(|(_, before)| before),
-        reply_window_expires_at: window.map(|(expires_at, _)| expires_at),
-        reply_window_opened_by: window.and_then(|(_, opened_by)| opened_by),
-        preview: state.preview.text.clone(),
-        topics: conversation.topics.clone(),
-        read_up_to_at: state.read_up_to_at,
-        items: conversation.items,
-        last_item_at: conversation.last_item_at,
-        as_of_number: state.facts,
-    }))
 }
 
 /// The customer's name, or what stands for it.

@@ -1,6 +1,5 @@
 //! The reply window and the stories' day. Pure.
 
-use crate::conversation::decide::World;
 use crate::conversation::ledger::mid_key;
 use crate::conversation::state::{GuestWindow, Phase, StoryTimer, ThreadState, Window, bound};
 use crate::conversation::turn::Turn;
@@ -8,7 +7,7 @@ use crate::domain::command::Refusal;
 use crate::domain::event::{ContentKind, Event, EventKind, Referral};
 use crate::domain::fact::{FactBody, Initiator, WindowReason};
 use crate::domain::id::MessageId;
-use crate::domain::settings::{AccountSettings, StoryMentions, WindowOpener};
+use crate::domain::settings::{AccountSettings, SettingsTable, StoryMentions, WindowOpener};
 use crate::domain::thread::Thread;
 use crate::domain::time::{DAY_MS, Timestamp};
 
@@ -78,13 +77,14 @@ fn reply_target(state: &ThreadState, own: &Thread) -> Option<ReplyTarget> {
 /// Last moment for a reply, as it is shown, and what opened the window.
 pub(super) fn reply_until(
     state: &ThreadState,
-    world: &World<'_>,
+    thread: &Thread,
+    settings: &SettingsTable,
 ) -> Option<(Timestamp, Option<WindowReason>)> {
-    let target = reply_target(state, world.thread)?;
-    if target.thread == *world.thread {
+    let target = reply_target(state, thread)?;
+    if target.thread == *thread {
         return state.window.map(|window| (window.expires_at, state.more.opened_by));
     }
-    let account = world.settings.account_at(&target.thread.account_id, target.opened_at);
+    let account = settings.account_at(&target.thread.account_id, target.opened_at);
     Some((target.human_until(account), target.reason(account)))
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Reads see the turn's own writes first, then what is committed. Nothing here is true before the commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::broker::record::Output;
 use crate::domain::settings::SettingsTable;
@@ -10,7 +10,6 @@ use crate::domain::time::Timestamp;
 use crate::engine::outputs::Outputs;
 use crate::engine::stage::{Row, RowError, Stage};
 use crate::store;
-use crate::topics::Topic;
 
 /// A key and what stands under it.
 pub type Keyed<T> = (Vec<u8>, T);
@@ -63,26 +62,107 @@ impl Committed {
 pub struct Rows<R> {
     /// What is committed.
     pub committed: Committed,
-    /// What this turn wrote. Dropping it is all an abort has to do.
-    pub overlay: BTreeMap<Vec<u8>, Written<R>>,
+    /// What this turn wrote, in no order. Dropping it is all an abort has to do.
+    overlay: HashMap<Vec<u8>, Written<R>>,
+    /// How many of those are to be published.
+    published: usize,
 }
 
 /// What a turn wrote under a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Written<R> {
     /// The row; `None` is a deletion.
     pub row: Option<R>,
     /// When it is due, noted while the row was at hand.
     pub due_at: Option<Timestamp>,
+    /// How it is made known at the turn's end, if it is.
+    publication: Option<Publication<R>>,
+}
+
+/// How a row is made known as it stands at the turn's end: once, however often it was said in the turn.
+#[derive(Debug)]
+pub struct Publication<R> {
+    /// When it was said last.
+    pub at: Timestamp,
+    /// The trace in which it was.
+    pub trace: Option<String>,
+    /// Writes the record out; `None` for a row that has nothing to say.
+    pub write: Publish<R>,
+}
+
+/// Writes out how things stand under a key.
+pub type Publish<R> =
+    fn((&[u8], &R), &Publication<R>, &SettingsTable) -> Result<Option<Output>, StateError>;
+
+/// What becomes of what was said to be made known of a row.
+#[derive(Debug)]
+pub enum Tell<R> {
+    /// It stays as it was.
+    AsBefore,
+    /// This.
+    New(Publication<R>),
+    /// Nothing is made known.
+    Nothing,
+}
+
+impl<R> Rows<R> {
+    /// Rows over `committed`, nothing written yet.
+    #[must_use]
+    pub fn new(committed: Committed) -> Self {
+        Self { committed, overlay: HashMap::new(), published: 0 }
+    }
+
+    /// What this turn wrote, in no order.
+    pub fn written(&self) -> impl Iterator<Item = (&[u8], &Written<R>)> {
+        self.overlay.iter().map(|(key, written)| (key.as_slice(), written))
+    }
+
+    /// How many records come of what this turn wrote: rows, and what is to be made known of them.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.overlay.len() + self.published
+    }
+
+    /// Drops what this turn wrote.
+    pub fn forget(&mut self) {
+        self.overlay.clear();
+        self.published = 0;
+    }
+
+    /// Takes out what this turn wrote, in key order.
+    pub fn take_written(&mut self) -> Vec<Keyed<Written<R>>> {
+        self.published = 0;
+        let mut written: Vec<_> = self.overlay.drain().collect();
+        written.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        written
+    }
+
+    /// Writes out what is to be made known, and leaves nothing of it to be said again.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`] when a record does not serialize.
+    pub fn publish(
+        &mut self,
+        settings: &SettingsTable,
+        outputs: &mut Outputs,
+    ) -> Result<(), StateError> {
+        if std::mem::take(&mut self.published) == 0 {
+            return Ok(());
+        }
+        for (key, written) in &mut self.overlay {
+            let (Some(publication), Some(row)) = (written.publication.take(), &written.row) else {
+                continue;
+            };
+            if let Some(output) = (publication.write)((key, row), &publication, settings)? {
+                outputs.push(output);
+            }
+        }
+        Ok(())
+    }
 }
 
 impl<R: Row> Rows<R> {
-    /// Rows over `committed`, nothing written yet.
-    #[must_use]
-    pub const fn new(committed: Committed) -> Self {
-        Self { committed, overlay: BTreeMap::new() }
-    }
-
     /// The row under `key`.
     ///
     /// # Errors
@@ -106,8 +186,7 @@ impl<R: Row> Rows<R> {
         for (key, bytes) in self.committed.scan_prefix(prefix, limit)? {
             found.insert(key, R::decode(&bytes)?);
         }
-        let written = self.overlay.range(prefix.to_vec()..);
-        for (key, written) in written.take_while(|(key, _)| key.starts_with(prefix)) {
+        for (key, written) in self.overlay.iter().filter(|(key, _)| key.starts_with(prefix)) {
             match &written.row {
                 Some(row) => found.insert(key.clone(), row.clone()),
                 None => found.remove(key),
@@ -196,34 +275,53 @@ impl<'a, S: Stage + ?Sized> Context<'a, S> {
 
     /// Writes the row under `key`.
     pub fn put(&mut self, key: &[u8], row: S::Row) {
+        self.put_and_tell(key, row, Tell::AsBefore);
+    }
+
+    /// Writes the row under `key`, and says what is to be made known of it at the turn's end.
+    pub fn put_and_tell(&mut self, key: &[u8], row: S::Row, tell: Tell<S::Row>) {
         let due_at = row.due_at();
-        self.write(key, Written { row: Some(row), due_at });
+        self.write(key, (Some(row), due_at), tell);
     }
 
-    /// Deletes the row under `key`.
+    /// Deletes the row under `key`; nothing of it is made known.
     pub fn delete(&mut self, key: &[u8]) {
-        self.write(key, Written { row: None, due_at: None });
+        self.write(key, (None, None), Tell::Nothing);
     }
 
-    fn write(&mut self, key: &[u8], written: Written<S::Row>) {
-        match self.rows.overlay.get_mut(key) {
-            Some(before) => *before = written,
-            None => drop(self.rows.overlay.insert(key.to_vec(), written)),
+    fn write(
+        &mut self,
+        key: &[u8],
+        (row, due_at): (Option<S::Row>, Option<Timestamp>),
+        tell: Tell<S::Row>,
+    ) {
+        let Rows { overlay, published, .. } = &mut *self.rows;
+        let known = overlay.get_mut(key);
+        let before = known.as_ref().is_some_and(|written| written.publication.is_some());
+        let told = match tell {
+            Tell::AsBefore => None,
+            Tell::New(publication) => Some(Some(publication)),
+            Tell::Nothing => Some(None),
+        };
+        let after = told.as_ref().map_or(before, Option::is_some);
+        *published = (*published + usize::from(after)).saturating_sub(usize::from(before));
+        match known {
+            Some(written) => {
+                (written.row, written.due_at) = (row, due_at);
+                if let Some(told) = told {
+                    written.publication = told;
+                }
+            }
+            None => {
+                let publication = told.flatten();
+                overlay.insert(key.to_vec(), Written { row, due_at, publication });
+            }
         }
     }
 
-    /// Writes a record, true with the commit.
+    /// Writes a record, true with the commit; of a compacted topic the newest of a key alone.
     pub fn emit(&mut self, output: Output) {
         self.outputs.push(output);
-    }
-
-    /// Writes the record of a compacted topic that `write` makes, at the turn's end, unless another of its key comes behind it.
-    pub fn emit_newest(
-        &mut self,
-        at: (Topic, &[u8]),
-        write: impl FnOnce() -> Result<Output, serde_json::Error> + Send + 'static,
-    ) {
-        self.outputs.draft(at, write);
     }
 
     /// Has something done in the world, after the commit.
@@ -231,3 +329,7 @@ impl<'a, S: Stage + ?Sized> Context<'a, S> {
         self.actions.push(action);
     }
 }
+
+#[cfg(test)]
+#[path = "context_test.rs"]
+mod tests;

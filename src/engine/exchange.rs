@@ -1,6 +1,6 @@
 //! What a worker asks of its session. One implementation speaks to a broker; the simulation stands between the two.
 
-use crate::broker::record::Output;
+use crate::broker::record::{Output, Record};
 use crate::broker::{Error, NextOffsets, PollBounds, Polled, Session};
 
 /// A session, as a worker uses it; each call means what [`Session`] says.
@@ -11,6 +11,13 @@ pub trait Exchange {
     ///
     /// See [`Error::remedy`].
     fn poll(&mut self, bounds: &PollBounds) -> Result<Polled, Error>;
+
+    /// More of what is at hand, without waiting, and whether nothing was left behind it.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error::remedy`].
+    fn read_on(&mut self, bounds: &PollBounds) -> Result<(Vec<Record>, bool), Error>;
 
     /// Begins reading `lanes`; their state is restored.
     ///
@@ -51,6 +58,10 @@ pub trait Exchange {
 impl Exchange for Session {
     fn poll(&mut self, bounds: &PollBounds) -> Result<Polled, Error> {
         Self::poll(self, bounds)
+    }
+
+    fn read_on(&mut self, bounds: &PollBounds) -> Result<(Vec<Record>, bool), Error> {
+        Self::read_on(self, bounds)
     }
 
     fn take(&mut self, lanes: &[u32]) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::broker::record::{Output, Record};
 use crate::domain::settings::SettingsTable;
 use crate::domain::time::Timestamp;
-use crate::engine::context::{Committed, Context, Rows, StateError, Written};
+use crate::engine::context::{Committed, Context, Rows, StateError};
 use crate::engine::outputs::Outputs;
 use crate::engine::stage::{Exit, Row, Stage};
 
@@ -32,7 +32,7 @@ pub struct Step<A> {
 
 impl<S: Stage> Rehearsal<S> {
     /// A stage that has seen nothing.
-    pub const fn new(stage: S, settings: SettingsTable) -> Self {
+    pub fn new(stage: S, settings: SettingsTable) -> Self {
         Self { stage, settings, rows: Rows::new(Committed::Memory(BTreeMap::new())) }
     }
 
@@ -47,8 +47,8 @@ impl<S: Stage> Rehearsal<S> {
         let mut context =
             Context::new(at, &self.settings, &mut self.rows, &mut outputs, &mut actions);
         let exit = self.stage.apply(record, &mut context)?;
-        self.commit();
-        Ok(Step { exit: Some(exit), outputs: outputs.take_all()?, actions })
+        let outputs = self.commit(&mut outputs)?;
+        Ok(Step { exit: Some(exit), outputs, actions })
     }
 
     /// Hands over what came of an action.
@@ -65,8 +65,8 @@ impl<S: Stage> Rehearsal<S> {
         let mut context =
             Context::new((now, 0), &self.settings, &mut self.rows, &mut outputs, &mut actions);
         self.stage.complete(completion, &mut context)?;
-        self.commit();
-        Ok(Step { exit: None, outputs: outputs.take_all()?, actions })
+        let outputs = self.commit(&mut outputs)?;
+        Ok(Step { exit: None, outputs, actions })
     }
 
     /// Fires every timer due before `now`, oldest first, until none is.
@@ -80,8 +80,7 @@ impl<S: Stage> Rehearsal<S> {
             let mut context =
                 Context::new((now, 0), &self.settings, &mut self.rows, &mut outputs, &mut actions);
             self.stage.fire(&key, &mut context)?;
-            self.commit();
-            all.extend(outputs.take_all()?);
+            all.extend(self.commit(&mut outputs)?);
         }
         Ok(Step { exit: None, outputs: all, actions })
     }
@@ -105,10 +104,12 @@ impl<S: Stage> Rehearsal<S> {
         self.rows.get(key)
     }
 
-    fn commit(&mut self) {
-        let Committed::Memory(committed) = &mut self.rows.committed else { return };
-        for (key, Written { row, .. }) in std::mem::take(&mut self.rows.overlay) {
-            match row {
+    fn commit(&mut self, outputs: &mut Outputs) -> Result<Vec<Output>, StateError> {
+        self.rows.publish(&self.settings, outputs)?;
+        let written = self.rows.take_written();
+        let Committed::Memory(committed) = &mut self.rows.committed else { return Ok(Vec::new()) };
+        for (key, written) in written {
+            match written.row {
                 Some(row) => {
                     let mut bytes = Vec::new();
                     row.encode(&mut bytes);
@@ -119,5 +120,6 @@ impl<S: Stage> Rehearsal<S> {
                 }
             }
         }
+        Ok(outputs.take_all())
     }
 }

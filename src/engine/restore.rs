@@ -235,7 +235,7 @@ impl<R> Way<R> {
             );
             let checkpoint = Checkpoint::at(next).true_at(opened_at.as_ms());
             *self = Self::Whole(Restored {
-                rows: Rows { committed: Committed::Lane(desk), overlay: BTreeMap::new() },
+                rows: Rows::new(Committed::Lane(desk)),
                 checkpoint,
                 records,
             });

@@ -8,7 +8,7 @@ use crate::broker::NextOffsets;
 use crate::broker::record::{Headers, Output, Record, header};
 use crate::domain::settings::SettingsTable;
 use crate::domain::time::Timestamp;
-use crate::engine::context::{Committed, Context, Rows, StateError, Written};
+use crate::engine::context::{Committed, Context, Rows, StateError};
 use crate::engine::outputs::Outputs;
 use crate::engine::stage::{Exit, Row, Stage};
 use crate::store::RowChange;
@@ -77,14 +77,11 @@ impl<A> Turn<A> {
     }
 
     /// Takes out all that is left to write.
-    ///
-    /// # Errors
-    ///
-    /// [`StateError`] when a record does not serialize.
-    pub fn take_rest(&mut self) -> Result<Vec<Output>, StateError> {
+    #[must_use]
+    pub fn take_rest(&mut self) -> Vec<Output> {
         let mut rest: Vec<Output> = self.take_ready().collect();
-        rest.extend(self.outputs.take_all()?);
-        Ok(rest)
+        rest.extend(self.outputs.take_all());
+        rest
     }
 }
 
@@ -189,9 +186,9 @@ fn due_keys<R: Row>(
             committed.into_iter().map(|(ms, key)| (Timestamp::from_ms(ms), key)).collect()
         }
     };
-    for (key, written) in &rows.overlay {
+    for (key, written) in rows.written() {
         let at = written.due_at.filter(|at| *at < before);
-        due.extend(at.map(|at| (at, key.clone())));
+        due.extend(at.map(|at| (at, key.to_vec())));
     }
     due.sort();
     due.dedup_by(|a, b| a.1 == b.1);
@@ -199,7 +196,19 @@ fn due_keys<R: Row>(
     Ok(due)
 }
 
-/// Takes the lanes' overlays: the changelog records that make them true, and the changes the stores take over then.
+/// Writes out what is to be made known of rows, as they stand when the turn ends.
+///
+/// # Errors
+///
+/// As [`apply`].
+pub fn publish<R: Row, A>(
+    (lanes, settings): (&mut Lanes<R>, &SettingsTable),
+    turn: &mut Turn<A>,
+) -> Result<(), StateError> {
+    lanes.values_mut().try_for_each(|rows| rows.publish(settings, &mut turn.outputs))
+}
+
+/// Takes what the turn wrote into the lanes: the changelog records that make them true, and the changes the stores take over then.
 pub fn take_changes<R: Row>(
     lanes: &mut Lanes<R>,
     changelog: Topic,
@@ -208,9 +217,9 @@ pub fn take_changes<R: Row>(
     let mut outputs = Vec::new();
     let mut changes: BTreeMap<u32, Vec<RowChange>> = BTreeMap::new();
     for (&lane, rows) in lanes.iter_mut() {
-        for (key, Written { row, due_at }) in std::mem::take(&mut rows.overlay) {
-            let due_at_ms = due_at.map(Timestamp::as_ms);
-            let value = row.map(|row| {
+        for (key, written) in rows.take_written() {
+            let due_at_ms = written.due_at.map(Timestamp::as_ms);
+            let value = written.row.map(|row| {
                 let mut bytes = Vec::with_capacity(256);
                 row.encode(&mut bytes);
                 bytes

@@ -30,7 +30,7 @@ fn of_a_compacted_topic_the_newest_record_of_each_key_is_written_at_the_end_and_
         let ready: Vec<Output> = turn.take_ready().collect();
         assert_eq!(values(&ready), at_once);
         assert_eq!(turn.is_empty(), at_the_end.is_empty());
-        assert_eq!(values(&turn.take_rest().unwrap()), at_the_end);
+        assert_eq!(values(&turn.take_rest()), at_the_end);
         assert!(turn.is_empty());
     }
 

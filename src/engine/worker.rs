@@ -37,7 +37,7 @@ use crate::topics::Topic;
 
 /// What a turn takes in at most. It ends when the input is empty or a bound is reached, not by a clock.
 const TURN: PollBounds =
-    PollBounds { records_max: 5_000, bytes_max: 8 << 20, wait: Duration::from_millis(20) };
+    PollBounds { records_max: 10_000, bytes_max: 16 << 20, wait: Duration::from_millis(20) };
 
 /// What a turn may hold that is not true yet, in bytes; beyond it a part of the turn is committed early. A quarter of what
 /// the producer's queue takes, an eighth of what the embedded broker takes.
@@ -49,8 +49,8 @@ const ROW_BYTES_AT_FIRST: usize = 1 << 10;
 /// What came of actions is taken in so many at a time; the rest in the next turn.
 const COMPLETIONS_MAX: usize = 5_000;
 
-/// After so many records of a turn the broker is handed what came of them: it compresses and delivers while the next ones are
-/// decided, and what is at work at a time stays in the processor's cache.
+/// So many records of a turn are read at a time, and the broker is handed what came of them: it compresses and delivers while
+/// the next ones are decided, and what is at work at a time stays in the processor's cache.
 const SLICE_RECORDS: usize = 256;
 
 /// While lanes are restored, the others wait so long for a first record.
@@ -294,10 +294,10 @@ impl<S: Stage> Worker<S> {
             (true, false) => WAIT_BETWEEN_REPLAYS,
             (false, false) => TURN.wait,
         };
-        let polled = session.poll(&PollBounds { wait, ..TURN })?;
+        let polled = session.poll(&PollBounds { wait, ..self.slice_of(&TURN) })?;
         match polled {
-            Polled::Records { records, drained } => self.turn(session, &records, drained)?,
-            Polled::Idle => self.turn(session, &[], true)?,
+            Polled::Records { records, drained } => self.turn(session, (records, drained))?,
+            Polled::Idle => self.turn(session, (Vec::new(), true))?,
             Polled::Assigned(lanes) => self.receive(session, &lanes)?,
             Polled::Revoked(lanes) => {
                 self.stage.forget();
@@ -318,6 +318,11 @@ impl<S: Stage> Worker<S> {
             }
         }
         self.bring_back(session)
+    }
+
+    /// What is read at a time of a turn that has this room.
+    pub(super) fn slice_of(&self, room: &PollBounds) -> PollBounds {
+        PollBounds { records_max: room.records_max.min(self.limits.slice_records), ..*room }
     }
 
     /// Waits before a session is built again, unless told to stop.

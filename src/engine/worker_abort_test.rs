@@ -76,6 +76,10 @@ struct Odd {
     inner: Session,
     refuses: bool,
     endless: bool,
+    /// Commits that held.
+    commits: u64,
+    /// Records handed out at a time, since the last commit.
+    slices: Vec<usize>,
 }
 
 impl Exchange for Odd {
@@ -83,10 +87,17 @@ impl Exchange for Odd {
         let polled = self.inner.poll(bounds)?;
         Ok(match polled {
             Polled::Records { records, drained } => {
+                self.slices = vec![records.len()];
                 Polled::Records { records, drained: drained && !self.endless }
             }
             Polled::Assigned(_) | Polled::Revoked(_) | Polled::Lost(_) | Polled::Idle => polled,
         })
+    }
+
+    fn read_on(&mut self, bounds: &PollBounds) -> Result<(Vec<Record>, bool), BrokerError> {
+        let (records, drained) = self.inner.read_on(bounds)?;
+        self.slices.push(records.len());
+        Ok((records, drained && !self.endless))
     }
 
     fn take(&mut self, lanes: &[u32]) -> Result<(), BrokerError> {
@@ -105,6 +116,7 @@ impl Exchange for Odd {
         if std::mem::take(&mut self.refuses) {
             return Err(BrokerError::Abortable("told to".to_owned()));
         }
+        self.commits += 1;
         self.inner.commit(next)
     }
 
@@ -159,7 +171,8 @@ impl Room {
         let act: Act<Teller> = Box::new(|lane, (), answer| answer.send((lane, ())).unwrap());
         let mut worker = Worker::new(spec, around, Teller, act, Arc::default());
         let inner = worker.begin().unwrap();
-        let session = Odd { inner, refuses: false, endless: false };
+        let (commits, slices) = (0, Vec::new());
+        let session = Odd { inner, refuses: false, endless: false, commits, slices };
         let mut room = Self { broker, clock, worker, session };
         // The lane comes, is restored and taken.
         for _ in 0..6 {
@@ -215,4 +228,33 @@ fn timers_fire_as_far_as_inputs_have_come_when_there_is_always_more() {
     room.append("c", 1_001);
     room.round();
     assert_eq!(room.told(), 3, "the second action is done, the first alarm rang");
+}
+
+#[test]
+fn a_turn_reads_on_slice_by_slice_and_is_one_commit() {
+    let mut room = Room::new();
+    for key in 0..600 {
+        room.append(&format!("{key}"), 0);
+    }
+    room.clock.set(Timestamp::from_ms(60_000));
+    let before = room.session.commits;
+    room.round();
+    assert_eq!(room.session.slices, [256, 256, 88], "the last one found the end");
+    assert_eq!(room.session.commits, before + 1);
+    assert_eq!(room.told(), 600, "all is read: every alarm rings");
+}
+
+#[test]
+fn a_turn_that_is_aborted_reads_all_its_slices_again() {
+    let mut room = Room::new();
+    for key in 0..300 {
+        room.append(&format!("{key}"), 0);
+    }
+    room.session.refuses = true;
+    room.round();
+    room.round();
+    assert_eq!(room.session.slices, [256, 44]);
+    let actions = 300;
+    room.round();
+    assert_eq!(room.told(), actions, "each was done once, after the commit that held");
 }

@@ -34,9 +34,9 @@ fn work(world: &World, dir: &std::path::Path) -> Vec<((u32, String), Tally)> {
 #[test]
 fn under_lasting_load_a_timer_fires_between_the_inputs_before_and_after_it() {
     let world = World::new(1);
-    let due = at(999).as_ms();
+    let due = at(2_999).as_ms();
     let mut records = vec![("a".to_owned(), format!("due {due}"), at(0))];
-    for n in 1..12_000_u64 {
+    for n in 1..24_000_u64 {
         records.push(("a".to_owned(), "again".to_owned(), at(0).plus_ms(n * 200)));
     }
     let borrowed: Vec<_> = records.iter().map(|(k, v, t)| (k.as_str(), v.as_str(), *t)).collect();
@@ -52,9 +52,9 @@ fn under_lasting_load_a_timer_fires_between_the_inputs_before_and_after_it() {
             fired_after = Some(worker.worker.rows()[&(0, "a".to_owned())].count);
         }
     }
-    // The deadline lies in the second batch of five thousand: what it held was applied before, and 2 000 were left.
-    assert_eq!(fired_after, Some(10_000), "neither before its inputs nor after all of them");
-    assert_eq!(worker.end()[&(0, "a".to_owned())].count, 12_000);
+    // The deadline lies in the second turn of ten thousand: what it read was applied before, and 4 000 were left.
+    assert_eq!(fired_after, Some(20_000), "neither before its inputs nor after all of them");
+    assert_eq!(worker.end()[&(0, "a".to_owned())].count, 24_000);
     assert_eq!(world.read(Topic::Timeline, 0).len(), 1, "once");
 }
 

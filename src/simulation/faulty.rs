@@ -163,8 +163,11 @@ impl Faulty {
             });
             self.aborted.clear();
         }
-        self.read =
-            records.iter().map(|record| (record.topic, record.partition, record.offset)).collect();
+    }
+
+    /// Under a load there is always more to read.
+    fn may_be_drained(&self) -> bool {
+        self.universe.load.get() == 0 || self.universe.calm.get()
     }
 
     fn inner_send(&mut self, output: Output) -> Result<(), Error> {
@@ -219,8 +222,9 @@ impl Exchange for Faulty {
         let mut polled = self.inner.poll(&PollBounds { records_max, ..*bounds })?;
         match &mut polled {
             Polled::Records { records, drained } => {
-                *drained &= self.universe.load.get() == 0 || self.universe.calm.get();
+                *drained &= self.may_be_drained();
                 self.skip(records);
+                self.read = places(records).collect();
             }
             Polled::Idle => self.was_idle = true,
             Polled::Assigned(_) | Polled::Revoked(_) => (),
@@ -230,6 +234,18 @@ impl Exchange for Faulty {
             }
         }
         Ok(polled)
+    }
+
+    fn read_on(&mut self, bounds: &PollBounds) -> Result<(Vec<Record>, bool), Error> {
+        if self.universe.roll(2) == 0 {
+            return Ok((Vec::new(), false));
+        }
+        let records_max = usize::try_from(1 + self.universe.roll(3)).unwrap_or(1);
+        let bounds = PollBounds { records_max, ..*bounds };
+        let (mut records, drained) = self.inner.read_on(&bounds)?;
+        self.skip(&mut records);
+        self.read.extend(places(&records));
+        Ok((records, drained && self.may_be_drained()))
     }
 
     fn take(&mut self, lanes: &[u32]) -> Result<(), Error> {
@@ -324,4 +340,9 @@ impl Exchange for Faulty {
         }
         Ok(())
     }
+}
+
+/// Where records were read.
+fn places(records: &[Record]) -> impl Iterator<Item = (Topic, u32, u64)> {
+    records.iter().map(|record| (record.topic, record.partition, record.offset))
 }

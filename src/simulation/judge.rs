@@ -11,7 +11,7 @@ use crate::broker::NextOffsets;
 use crate::broker::record::Output;
 use crate::domain::settings::SettingsTable;
 use crate::domain::time::{MINUTE_MS, SECOND_MS, Timestamp};
-use crate::engine::context::{Committed, Context, Rows, StateError, Written};
+use crate::engine::context::{Committed, Context, Rows, StateError};
 use crate::engine::outputs::Outputs;
 use crate::engine::stage::{Exit, Row, Stage};
 use crate::store::{Copied, RowChange};
@@ -87,6 +87,7 @@ impl<S: Stage> Judge<S> {
         if answers > LIMITS.completions {
             return Err(format!("a turn takes in what came of {answers} actions (I12)"));
         }
+        let settings = steps.last().and_then(|step| step.settings.clone()).unwrap_or_default();
         for step in steps {
             if matches!(step.call, Call::Applied { .. }) {
                 look_at_bytes(outputs.ready())?;
@@ -96,7 +97,10 @@ impl<S: Stage> Judge<S> {
         if touched != *next {
             return Err(format!("offsets committed are {next:?}, processed were {touched:?}"));
         }
-        let mut expected = outputs.take_all().map_err(|error| error.to_string())?;
+        for rows in self.lanes.values_mut() {
+            rows.publish(&settings, &mut outputs).map_err(|error| unread(&error))?;
+        }
+        let mut expected = outputs.take_all();
         expected.extend(self.take_changes()?);
         compare(&expected, sent, self.changelog)?;
         if !is_first {
@@ -188,9 +192,10 @@ impl<S: Stage> Judge<S> {
     fn take_changes(&mut self) -> Result<Vec<Output>, String> {
         let mut changes = Vec::new();
         for (&lane, rows) in &mut self.lanes {
-            let Committed::Memory(committed) = &mut rows.committed else { continue };
             let mut bytes = 0;
-            for (key, Written { row, .. }) in std::mem::take(&mut rows.overlay) {
+            let written = rows.take_written();
+            let Committed::Memory(committed) = &mut rows.committed else { continue };
+            for (key, row) in written.into_iter().map(|(key, written)| (key, written.row)) {
                 if let Some(broken) = row.as_ref().and_then(self.look) {
                     return Err(broken);
                 }

@@ -217,7 +217,7 @@ impl<S: Stage> Worked<S> {
             (self.worker.lanes(), self.judge.borrow(), self.spec.stage.name());
         self.pending.keep(|lane| lanes.contains_key(&lane));
         for (lane, rows) in lanes {
-            if !rows.overlay.is_empty() {
+            if rows.waiting() > 0 {
                 return Err(format!("{name}/{lane}: rows are written and not committed"));
             }
             let Committed::Lane(desk) = &rows.committed else { continue };

@@ -108,6 +108,15 @@ impl Session {
         }
     }
 
+    /// More of what is at hand, without waiting, and whether nothing was left behind it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::poll`].
+    pub fn read_on(&mut self, bounds: &PollBounds) -> Result<(Vec<Record>, bool), Error> {
+        self.read(bounds)
+    }
+
     /// The state's version, whether the group awaits a hand-over, and what there is to tell.
     fn look(&self) -> Result<(u64, bool, Option<News>), Error> {
         let shared = self.shared();

@@ -79,6 +79,11 @@ impl Member {
         lock(&self.notes).pop_front()
     }
 
+    /// A rebalance waits to be looked at.
+    pub(super) fn has_notes(&self) -> bool {
+        !lock(&self.notes).is_empty()
+    }
+
     /// From now on rebalances are answered at once: nobody is left to ask.
     pub(super) fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);

@@ -26,6 +26,8 @@ use crate::broker::{Error, Lag, NextOffsets, PollBounds, Polled, SessionSpec};
 use crate::clock::Stopwatch;
 use crate::topics::Topic;
 
+/// Room for records before it is known how many come: a worker reads so many at a time.
+const ROOM_RECORDS: usize = 256;
 /// How long a member that is closed before it joined may take to join.
 const JOIN_WITHIN: Duration = Duration::from_secs(4);
 /// How long leaving the group may take.
@@ -117,6 +119,21 @@ impl Session {
         Ok(Polled::Idle)
     }
 
+    /// More of what is at hand, without waiting; a change of lanes that waits to be told comes first, by the next poll. Whether
+    /// nothing is left is never known here.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::poll`].
+    pub fn read_on(&mut self, bounds: &PollBounds) -> Result<(Vec<Record>, bool), Error> {
+        if self.consumer.context().has_notes() {
+            return Ok((Vec::new(), false));
+        }
+        let records = self.read(&PollBounds { wait: Duration::ZERO, ..*bounds })?;
+        self.fresh.saw(&records);
+        Ok((records, false))
+    }
+
     fn next_change(&mut self) -> Result<Option<Polled>, Error> {
         loop {
             if let Some((lanes, lost)) = self.lanes.leaving() {
@@ -145,7 +162,7 @@ impl Session {
     }
 
     fn read(&self, bounds: &PollBounds) -> Result<Vec<Record>, Error> {
-        let mut records = Vec::new();
+        let mut records = Vec::with_capacity(bounds.records_max.min(ROOM_RECORDS));
         let mut bytes = 0;
         let mut wait = bounds.wait;
         while records.len() < bounds.records_max.max(1) && bytes < bounds.bytes_max.max(1) {
