@@ -7,7 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "a measurement needs the time")]
 
 use std::alloc::System;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -20,12 +20,16 @@ use dmstream::domain::routing::{RoutingAsk, RoutingRequest};
 use dmstream::domain::settings::{AccountSettings, CompanySettings, SettingsTable};
 use dmstream::domain::thread::Thread;
 use dmstream::domain::time::Timestamp;
+use dmstream::engine::context::{Committed, Rows};
 use dmstream::engine::rehearsal::Rehearsal;
 use dmstream::engine::stage::{Row, Stage};
+use dmstream::engine::turn::{self, Lanes, Turn};
 use dmstream::normalize::{Accounts, edge::NormalizeStage, normalize};
 use dmstream::route::edge::RouteStage;
 use dmstream::simulator::{Author, Body, Occurrence, What, webhook_body};
 use dmstream::topics::Topic;
+// `malloc` is this one's, as in the program: what is counted below passes on to it.
+use mimalloc as _;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -35,6 +39,9 @@ static MEMORY: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 const RECORDS: u32 = 20_000;
 /// Conversations in the queue where routing is measured.
 const WAITING: u32 = 10_000;
+/// What a worker takes into a turn, and reads at a time.
+const TURN_RECORDS: usize = 10_000;
+const SLICE_RECORDS: usize = 256;
 /// Measurements; the fastest counts: what is slower was disturbed.
 const ROUNDS: u32 = 5;
 
@@ -72,6 +79,7 @@ fn main() {
             Rehearsal::new(ConversationStage, settings())
         });
     }
+    turns(&events);
     let mut conversation = Rehearsal::new(ConversationStage, settings());
     let requests = outputs(&mut conversation, &events, Topic::RoutingRequests);
     measure_once("route as a stage, nobody at work", &requests, || {
@@ -107,6 +115,38 @@ fn decisions(name: &str, events: &[Record]) {
         (allocs, bytes) = (change.allocations, change.bytes_allocated);
     }
     print(name, events.len(), (best_ns, allocs, bytes));
+}
+
+/// The stage as a worker runs it: a turn of many records, rows decoded and encoded once in it, snapshots written at its end.
+fn turns(events: &[Record]) {
+    let settings = settings();
+    let (mut best_ns, mut allocs, mut bytes) = (f64::MAX, 0, 0);
+    for _ in 0..ROUNDS {
+        let rows = Rows::new(Committed::Memory(BTreeMap::new()));
+        let mut lanes = Lanes::from([(0, rows)]);
+        let (region, since) = (Region::new(MEMORY), Instant::now());
+        for records in events.chunks(TURN_RECORDS) {
+            let mut turn = Turn::default();
+            for slice in records.chunks(SLICE_RECORDS) {
+                turn::apply(&mut ConversationStage, (&mut lanes, &settings), slice, &mut turn)
+                    .unwrap();
+                turn.take_ready().for_each(|output| drop(black_box(output)));
+            }
+            turn::publish((&mut lanes, &settings), &mut turn).unwrap();
+            let now = Timestamp::from_ms(1_700_000_100_000);
+            let (changelog, changes) =
+                turn::take_changes(&mut lanes, Topic::ConversationChangelog, now);
+            drop(black_box((turn.take_rest(), changelog)));
+            let kept = lanes.get_mut(&0).map(|rows| &mut rows.committed);
+            let Some(Committed::Memory(kept)) = kept else { continue };
+            kept.extend(changes.into_values().flatten().map(|row| (row.key, row.value.unwrap())));
+        }
+        best_ns = best_ns.min(since.elapsed().as_nanos() as f64);
+        let change = region.change();
+        (allocs, bytes) = (change.allocations, change.bytes_allocated);
+    }
+    let name = format!("conversation in turns of {TURN_RECORDS}, up to 25th message");
+    print(&name, events.len(), (best_ns, allocs, bytes));
 }
 
 /// What one request costs while very many wait.
