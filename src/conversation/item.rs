@@ -12,6 +12,7 @@ use crate::domain::event::{Content, ContentKind, Direction, Event, MessageBody};
 use crate::domain::fact::{FactBody, Initiator, Item};
 use crate::domain::id::MessageId;
 use crate::domain::settings::StoryMentions;
+use crate::domain::thread::Thread;
 use crate::domain::time::Timestamp;
 use crate::engine::stage::Exit;
 
@@ -118,8 +119,9 @@ impl Turn<'_> {
         // Of a story without a link nothing can be shown: its author deleted it.
         entry.story_expires_at =
             has_story.then(|| if is_there { at.plus_ms(STORY_MS) } else { at });
-        let thread = self.origin.as_ref().unwrap_or(self.world.thread).key();
-        let mut item = item(&thread, event, body, (&entry, waited.edit.as_ref()))?;
+        let elsewhere = self.origin.as_ref().map(Thread::key);
+        let thread = elsewhere.as_ref().unwrap_or(&self.key);
+        let mut item = item(thread, event, body, (&entry, waited.edit.as_ref()))?;
         item.origin = self.origin.clone();
         self.preview(&entry, item.text.as_deref(), body);
         let (deleted, expires_at) = (entry.deleted, entry.story_expires_at);
@@ -214,7 +216,8 @@ fn item(
 
 /// The first code points of a text.
 pub(super) fn shortened(text: &str) -> String {
-    text.chars().take(PREVIEW_CHARS).collect()
+    let end = text.char_indices().nth(PREVIEW_CHARS).map_or(text.len(), |(at, _)| at);
+    text.get(..end).unwrap_or(text).to_owned()
 }
 
 /// What stands for an item without words.

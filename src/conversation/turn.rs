@@ -22,6 +22,9 @@ use crate::domain::time::Timestamp;
 /// Name shown until a profile gives one.
 pub const PLACEHOLDER_NAME: &str = "Instagram user";
 
+/// What is told at most of a decision beside what it did: how the conversation stands, and what is noted.
+const TOLD_AT_THE_END: usize = 2;
+
 /// A fact before its ids.
 #[derive(Debug)]
 struct Draft {
@@ -58,6 +61,8 @@ pub struct Turn<'a> {
     pub(super) origin: Option<Thread>,
     /// Whose customer the facts are about: the home's, once merged.
     customer: Thread,
+    /// The thread's key.
+    pub(super) key: String,
     facts: Vec<Draft>,
     asks: Vec<Ask>,
     sends: Vec<OutboundSend>,
@@ -78,6 +83,7 @@ impl<'a> Turn<'a> {
             world,
             origin: None,
             customer,
+            key: world.thread.key(),
             facts: Vec::new(),
             asks: Vec::new(),
             sends: Vec::new(),
@@ -140,6 +146,10 @@ impl<'a> Turn<'a> {
             || self.account(at).company_id.clone(),
             |conversation| conversation.company_id.clone(),
         );
+        if self.facts.is_empty() {
+            // Most decisions tell one; a `Vec` makes room for four.
+            self.facts.reserve_exact(1);
+        }
         self.facts.push(Draft {
             body,
             number: self.state.facts,
@@ -209,8 +219,8 @@ impl<'a> Turn<'a> {
     pub(super) fn finish(self) -> Result<(Box<ThreadState>, Vec<Effect>), Error> {
         let (thread, now) = (self.world.thread, self.world.now);
         let customer_id = derive::customer_id(&self.customer)?;
-        let key = thread.key();
-        let mut effects = Vec::new();
+        let own = self.asks.len() + self.sends.len() + self.results.len() + self.notes.len();
+        let mut effects = Vec::with_capacity(self.facts.len() + own + TOLD_AT_THE_END);
         let mut ids = Ids::new(thread);
         let published = self.published || !self.facts.is_empty();
         for draft in self.facts {
@@ -218,7 +228,7 @@ impl<'a> Turn<'a> {
             let contact = draft.contact.map(|n| ids.contact(n));
             effects.push(Effect::Fact(Box::new(Fact {
                 body: draft.body,
-                fact_id: derive::event_id(&["fact", &key, &draft.number.to_string()])?,
+                fact_id: derive::fact_id(&self.key, draft.number)?,
                 number: draft.number,
                 channel: Channel::InstagramDirect,
                 company_id: draft.company_id,

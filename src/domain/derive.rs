@@ -94,6 +94,15 @@ pub fn event_id(parts: &[&str]) -> Result<EventId, IdError> {
     EventId::parse(named("ev-", digest(parts)).as_str())
 }
 
+/// The `number`th fact of the thread with this key, counted from one.
+///
+/// # Errors
+///
+/// None in practice: the text is always within the bound.
+pub fn fact_id(key: &str, number: u64) -> Result<EventId, IdError> {
+    event_id(&["fact", key, itoa::Buffer::new().format(number)])
+}
+
 /// An id's text on its way into the id: never longer than this, and without an allocation of its own.
 struct Text {
     bytes: [u8; 64],
@@ -129,7 +138,7 @@ fn named(prefix: &str, digest: u128) -> Text {
 fn numbered(prefix: &str, thread: &Thread, number: u32) -> Text {
     let mut text = named(prefix, thread_digest(thread));
     text.push("-");
-    text.push(&number.to_string());
+    text.push(itoa::Buffer::new().format(number));
     text
 }
 
