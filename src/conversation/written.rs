@@ -19,6 +19,7 @@ use crate::topics::Topic;
 pub(super) const SOURCE: &str = "/dmstream/conversation";
 
 /// The conversation as it stands, as a record.
+#[expect(clippy::borrowed_box, reason = "rows of this stage are boxed")]
 pub(super) fn publish(
     (key, state): (&[u8], &Box<ThreadState>),
     publication: &Publication<Box<ThreadState>>,

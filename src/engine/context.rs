@@ -113,6 +113,7 @@ impl<R> Rows<R> {
     }
 
     /// What this turn wrote, in no order.
+    #[expect(clippy::disallowed_methods, reason = "whoever asks sorts, or counts")]
     pub fn written(&self) -> impl Iterator<Item = (&[u8], &Written<R>)> {
         self.overlay.iter().map(|(key, written)| (key.as_slice(), written))
     }
@@ -150,14 +151,16 @@ impl<R> Rows<R> {
         if std::mem::take(&mut self.published) == 0 {
             return Ok(());
         }
+        let mut known = Vec::new();
         for (key, written) in &mut self.overlay {
             let (Some(publication), Some(row)) = (written.publication.take(), &written.row) else {
                 continue;
             };
-            if let Some(output) = (publication.write)((key, row), &publication, settings)? {
-                outputs.push(output);
-            }
+            known.extend((publication.write)((key, row), &publication, settings)?);
         }
+        // The table's order is random, and the log's must not be.
+        known.sort_unstable_by(|a, b| (a.topic, &a.key).cmp(&(b.topic, &b.key)));
+        known.into_iter().for_each(|output| outputs.push(output));
         Ok(())
     }
 }
@@ -186,9 +189,9 @@ impl<R: Row> Rows<R> {
         for (key, bytes) in self.committed.scan_prefix(prefix, limit)? {
             found.insert(key, R::decode(&bytes)?);
         }
-        for (key, written) in self.overlay.iter().filter(|(key, _)| key.starts_with(prefix)) {
+        for (key, written) in self.written().filter(|(key, _)| key.starts_with(prefix)) {
             match &written.row {
-                Some(row) => found.insert(key.clone(), row.clone()),
+                Some(row) => found.insert(key.to_vec(), row.clone()),
                 None => found.remove(key),
             };
         }

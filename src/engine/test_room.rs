@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use prometheus::Registry;
@@ -17,7 +18,7 @@ use crate::domain::settings::SettingsTable;
 use crate::domain::time::{DAY_MS, Timestamp};
 use crate::engine::context::{Context, StateError};
 use crate::engine::stage::{Exit, Row, RowError, Stage};
-use crate::engine::worker::{Pulse, Surroundings, Worker, WorkerSpec};
+use crate::engine::worker::{Limits, Pulse, Surroundings, Worker, WorkerSpec};
 use crate::metrics::{self, Metrics, StageName};
 use crate::store::Place;
 use crate::topics::Topic;
@@ -176,7 +177,7 @@ impl World {
         let bounds = PollBounds {
             records_max: 100_000,
             bytes_max: 1 << 30,
-            wait: std::time::Duration::ZERO,
+            wait: Duration::ZERO,
         };
         let mut records = Vec::new();
         loop {
@@ -223,7 +224,10 @@ pub(super) fn worker(world: &World, member: &str, dir: &Path) -> (Worker<Countin
         stores: Place::Directory(dir.to_owned()),
     };
     let act = Box::new(|_, (), _| ());
-    (Worker::new(spec, world.around(), Counting, act, Arc::clone(&pulse)), pulse)
+    // However slow the machine, a turn of a test is as long as its input.
+    let limits = Limits { lasts: Duration::MAX, ..Limits::USUAL };
+    let worker = Worker::new(spec, world.around(), Counting, act, Arc::clone(&pulse));
+    (worker.with_limits(limits), pulse)
 }
 
 /// One that goes round by hand.

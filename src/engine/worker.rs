@@ -35,9 +35,12 @@ use crate::metrics::{Metrics, StageName, TransactionResult};
 use crate::store::{Checkpoint, Place, StoreWriter};
 use crate::topics::Topic;
 
-/// What a turn takes in at most. It ends when the input is empty or a bound is reached, not by a clock.
+/// What a turn takes in at most. It ends when the input is empty or a bound is reached.
 const TURN: PollBounds =
     PollBounds { records_max: 10_000, bytes_max: 16 << 20, wait: Duration::from_millis(20) };
+
+/// How long a turn goes on reading: on a machine so busy that it gets no further, its transaction must not time out.
+const TURN_LASTS: Duration = Duration::from_millis(500);
 
 /// What a turn may hold that is not true yet, in bytes; beyond it a part of the turn is committed early. A quarter of what
 /// the producer's queue takes, an eighth of what the embedded broker takes.
@@ -77,6 +80,8 @@ pub struct Limits {
     pub completions: usize,
     /// Records between two looks at the bytes.
     pub slice_records: usize,
+    /// How long a turn goes on reading.
+    pub lasts: Duration,
 }
 
 impl Limits {
@@ -85,6 +90,7 @@ impl Limits {
         uncommitted_bytes: UNCOMMITTED_MAX,
         completions: COMPLETIONS_MAX,
         slice_records: SLICE_RECORDS,
+        lasts: TURN_LASTS,
     };
 }
 

@@ -169,7 +169,8 @@ impl Room {
             metrics: Metrics::register(&Registry::new()).unwrap(),
         };
         let act: Act<Teller> = Box::new(|lane, (), answer| answer.send((lane, ())).unwrap());
-        let mut worker = Worker::new(spec, around, Teller, act, Arc::default());
+        let mut worker = Worker::new(spec, around, Teller, act, Arc::default())
+            .with_limits(Limits { lasts: Duration::MAX, ..Limits::USUAL });
         let inner = worker.begin().unwrap();
         let (commits, slices) = (0, Vec::new());
         let session = Odd { inner, refuses: false, endless: false, commits, slices };
@@ -242,6 +243,20 @@ fn a_turn_reads_on_slice_by_slice_and_is_one_commit() {
     assert_eq!(room.session.slices, [256, 256, 88], "the last one found the end");
     assert_eq!(room.session.commits, before + 1);
     assert_eq!(room.told(), 600, "all is read: every alarm rings");
+}
+
+#[test]
+fn a_turn_that_lasts_long_reads_no_further() {
+    let mut room = Room::new();
+    room.worker = room.worker.with_limits(Limits { lasts: Duration::ZERO, ..Limits::USUAL });
+    for key in 0..300 {
+        room.append(&format!("{key}"), 0);
+    }
+    for slice in [256, 44] {
+        let before = room.session.commits;
+        room.round();
+        assert_eq!((&room.session.slices[..], room.session.commits), (&[slice][..], before + 1));
+    }
 }
 
 #[test]

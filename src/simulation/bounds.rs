@@ -1,15 +1,16 @@
 //! What the program may hold at most (I12): so little that a world reaches it, and what a judge may find held.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::engine::worker::Limits;
 use crate::store::WriterSettings;
 
 use super::planted::Planted;
 
-/// What a turn may hold.
+/// What a turn may hold; how long it lasts is no matter of the world's time.
 pub(super) const LIMITS: Limits =
-    Limits { uncommitted_bytes: 8 << 10, completions: 2, slice_records: 1 };
+    Limits { uncommitted_bytes: 8 << 10, completions: 2, slice_records: 1, lasts: Duration::MAX };
 
 /// Pending bytes of a lane above which a submission waits.
 pub(super) const PENDING_BYTES_MAX: u64 = 4 << 10;

@@ -57,7 +57,8 @@ impl<S: Stage> Worker<S> {
         loop {
             self.marks.take_in(&slice, drained, now);
             self.progress.came(&slice, now);
-            let last = slice.is_empty() || drained || !room.takes(&slice);
+            let has_room = room.takes(&slice) && part.watch.elapsed() < self.limits.lasts;
+            let last = slice.is_empty() || drained || !has_room;
             let mut chunks = slice.chunks(self.limits.slice_records).peekable();
             while let Some(chunk) = chunks.next() {
                 turn::apply(&mut self.stage, (&mut self.lanes, &settings), chunk, &mut turn)?;
@@ -71,7 +72,7 @@ impl<S: Stage> Worker<S> {
                 if !ends && uncommitted > self.limits.uncommitted_bytes {
                     // What came of these is more than a turn may hold: it becomes true before the rest is looked at.
                     let (turn, part) = (std::mem::take(&mut turn), part.next(now));
-                    self.commit(session, turn, part, &settings)?;
+                    self.commit(session, turn, &part, &settings)?;
                 }
             }
             if last {
@@ -90,7 +91,7 @@ impl<S: Stage> Worker<S> {
         let mark = |lane| if S::TIMERS_WAIT { self.marks.of(lane, now) } else { now };
         self.hurries = turn::fire_due(stage, (lanes, &settings), (now, mark), &mut turn)?;
         self.uncommitted(part.bytes, turn.outputs.waiting());
-        self.commit(session, turn, part, &settings)?;
+        self.commit(session, turn, &part, &settings)?;
         self.look_at_ends(now.as_ms());
         Ok(())
     }
@@ -109,7 +110,7 @@ impl<S: Stage> Worker<S> {
         &mut self,
         session: &mut impl Exchange,
         mut turn: Turn<S::Action>,
-        part: Part,
+        part: &Part,
         settings: &SettingsTable,
     ) -> Result<(), Error> {
         turn::publish((&mut self.lanes, settings), &mut turn)?;
