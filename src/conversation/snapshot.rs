@@ -1,6 +1,6 @@
 //! A conversation as it stands, for `conversations` and whoever lists them. Pure.
 //!
-//! A function of the thread's state alone, so that a turn writes it once, however often it changed in it.
+//! It follows from the thread's state and the settings alone, so that a turn writes it once, however often it changed in it.
 
 use crate::conversation::error::Error;
 use crate::conversation::state::ThreadState;

@@ -174,11 +174,7 @@ impl World {
     /// All of a partition.
     pub(super) fn read(&self, topic: Topic, partition: u32) -> Vec<Record> {
         let mut reader = self.broker.reader(&NextOffsets::from([((topic, partition), 0)])).unwrap();
-        let bounds = PollBounds {
-            records_max: 100_000,
-            bytes_max: 1 << 30,
-            wait: Duration::ZERO,
-        };
+        let bounds = PollBounds { records_max: 100_000, bytes_max: 1 << 30, wait: Duration::ZERO };
         let mut records = Vec::new();
         loop {
             let batch = reader.poll(&bounds).unwrap();
