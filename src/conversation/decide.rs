@@ -86,7 +86,8 @@ pub enum Effect {
     Result(CommandResult),
     /// A word to another thread, for `desk.commands` (ADR 0006).
     Note(Box<DeskCommand>),
-    /// The conversation is to be known as it stands, on `conversations`: [`crate::conversation::snapshot`]. At most one, the last.
+    /// The conversation is to be known as it stands, on `conversations`: [`crate::conversation::snapshot()`]. At most
+    /// one, the last.
     Snapshot,
     /// Instead of it: nothing stands there any more, as of the fact of this number.
     Forget(u64),
