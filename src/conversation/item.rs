@@ -22,17 +22,23 @@ pub(super) const DELETED_TEXT: &str = "Message was deleted";
 const PREVIEW_CHARS: usize = 80;
 
 impl Turn<'_> {
+    /// Whether an event was here before; it is remembered from now on.
+    pub(super) fn recall(&mut self, event: &Event) -> Memory {
+        let digest = derive::digest(&["event", event.event_id.as_str()]);
+        let memory = self.state.seen_events.recall(digest, event.occurred_at);
+        if memory == Memory::New {
+            self.state.seen_events.remember(digest, event.occurred_at);
+        }
+        memory
+    }
+
     /// Remembers an event; `Some` when it was applied before.
     pub(super) fn repeated(&mut self, event: &Event) -> Option<Exit> {
-        let digest = derive::digest(&["event", event.event_id.as_str()]);
-        match self.state.seen_events.recall(digest, event.occurred_at) {
+        match self.recall(event) {
             Memory::Repeated | Memory::Forgotten if self.is_given_back(event) => None,
             Memory::Repeated => Some(Exit::Skipped("duplicate")),
             Memory::Forgotten => Some(Exit::Skipped("stale")),
-            Memory::New => {
-                self.state.seen_events.remember(digest, event.occurred_at);
-                None
-            }
+            Memory::New => None,
         }
     }
 

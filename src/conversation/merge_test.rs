@@ -193,6 +193,12 @@ fn merges_that_cross_end_in_one_home_and_never_in_a_ring() {
     let told = threads.told();
     let received = told.iter().filter(|(_, name)| *name == "message.received");
     assert_eq!(received.count(), 1, "{told:?}");
+    // An edit that was there before its message goes round as often, each time under an id of its own.
+    threads.hear("a", &edit("a3", 1, at(9)));
+    threads.hear("a", &text("a3", at(8)));
+    let told = threads.told();
+    let edited = told.iter().filter(|(_, name)| *name == "message.edited");
+    assert_eq!(edited.count(), 1, "{told:?}");
 }
 
 // Holds

@@ -4,6 +4,7 @@
 
 use crate::conversation::error::Error;
 use crate::conversation::ledger::{item_key, mid_key};
+use crate::conversation::seen::Memory;
 use crate::conversation::state::{EarlyChange, GuestWindow, TiedGuest, bound};
 use crate::conversation::turn::Turn;
 use crate::domain::command::{DeskCommand, DeskWish};
@@ -67,13 +68,15 @@ impl Turn<'_> {
         let Some(home) = self.state.ties.home.clone() else { return Ok(Exit::Skipped("ignored")) };
         let waited = self.waited_for(event)?;
         self.remember_change(event);
-        // One that comes round by a ring of merges is known here, too.
+        // What goes round by a ring of merges goes by itself, and is not brought along again.
         let waited: Vec<Event> =
-            waited.into_iter().filter(|event| self.repeated(event).is_none()).collect();
+            waited.into_iter().filter(|event| self.recall(event) == Memory::New).collect();
+        // By a ring of merges it may come here again, and is another word then.
+        let hops = (self.world.hops + 1).to_string();
         for event in std::iter::once(event.clone()).chain(waited) {
             let id = event.event_id.clone();
             let note = self.passing(event);
-            self.say_to(&home, (&["event", id.as_str()], None), note)?;
+            self.say_to(&home, (&["event", id.as_str(), &hops], None), note)?;
         }
         Ok(Exit::Emitted)
     }

@@ -2,7 +2,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test looks for one of many")]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::conversation::decide::{Effect, Input, World, decide};
 use crate::conversation::invariant;
@@ -37,6 +37,7 @@ pub(super) struct Threads {
     /// Words between threads not yet heard.
     pub(super) notes: VecDeque<DeskCommand>,
     notes_heard: u32,
+    notes_said: BTreeSet<CommandId>,
     commands: u32,
     decisions: u64,
 }
@@ -89,6 +90,8 @@ impl Threads {
     pub(super) fn settle(&mut self, now: Timestamp) {
         while let Some(command) = self.notes.pop_front() {
             self.notes_heard += 1;
+            let new = self.notes_said.insert(command.command_id.clone());
+            assert!(new, "said twice under one id: {:?}", command.wish);
             assert!(self.notes_heard < 100, "words go round in a ring");
             let to = command.thread.clone();
             match &command.wish {

@@ -236,9 +236,16 @@ impl Exchange for Faulty {
         Ok(polled)
     }
 
-    /// A poll of a few records is a turn here: what a worker reads on is not part of this world yet.
-    fn read_on(&mut self, _bounds: &PollBounds) -> Result<(Vec<Record>, bool), Error> {
-        Ok((Vec::new(), false))
+    fn read_on(&mut self, bounds: &PollBounds) -> Result<(Vec<Record>, bool), Error> {
+        if self.universe.roll(2) == 0 {
+            return Ok((Vec::new(), false));
+        }
+        let records_max = usize::try_from(1 + self.universe.roll(3)).unwrap_or(1);
+        let bounds = PollBounds { records_max, ..*bounds };
+        let (mut records, drained) = self.inner.read_on(&bounds)?;
+        self.skip(&mut records);
+        self.read.extend(places(&records));
+        Ok((records, drained && self.may_be_drained()))
     }
 
     fn take(&mut self, lanes: &[u32]) -> Result<(), Error> {
