@@ -29,6 +29,21 @@ async fn a_stop_does_not_wait_for_a_graph_api_that_hangs() {
     drop(call);
 }
 
+/// Not about stopping, but a process to ask: huge pages are off (docs/benchmarks.md).
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_runs_without_huge_pages() {
+    let (dir, address) = (tempfile::tempdir().unwrap(), free_address());
+    let plan = Plan { broker: String::new(), faults: GraphFaults::NONE, company: "" };
+    let product =
+        Product::start(&write(dir.path(), "0", &settings(&plan, address, address)), address);
+    product.ready().await;
+    let status = std::fs::read_to_string(format!("/proc/{}/status", product.pid())).unwrap();
+    let says = status.lines().find_map(|line| line.strip_prefix("THP_enabled:"));
+    assert_eq!(says.map(str::trim), Some("0"));
+    product.stop().await;
+}
+
 async fn somebody_writes(product: &Product, instagram: &Instagram) {
     let said = instagram.somebody_writes();
     crate::shop::Doors::at(product.address).deliver(&[said]).await;

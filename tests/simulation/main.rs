@@ -18,12 +18,14 @@ const SEEDS: u64 = 10_000;
 const SEEDS_OF_A_MISTAKE: u64 = 1_000;
 
 /// Seeds that once found something, and what.
-const FOUND: [(u64, &str); 5] = [
+const FOUND: [(u64, &str); 7] = [
     (3_905, "two erasures in one moment shared an id"),
     (566, "by a clock that was behind a person was asked for again within a minute"),
     (146, "an erasure that came twice left two tombstones of one id"),
     (308, "in a ring of merges a change that had waited was passed on twice under one id"),
     (2_406, "in a ring of merges an event was given back twice under one id"),
+    (2_775, "in a ring of merges an event that came round was passed on under the same id again"),
+    (2_043, "an outcome told while others stopped was taken for something forgotten"),
 ];
 
 fn threads() -> usize {

@@ -114,7 +114,7 @@ impl Room {
 
     /// Takes up room for `record`, if there is any.
     fn admit(&mut self, record: &Record) -> bool {
-        let size = record.key.as_ref().map_or(0, Vec::len) + record.bytes().len();
+        let size = record.size();
         if self.records == 0 || (!self.first && size > self.bytes) {
             return false;
         }

@@ -164,8 +164,8 @@ impl Source {
                 None => return Ok(()),
                 Some(Ok(message)) => {
                     let Ok(partition) = u32::try_from(message.partition()) else { continue };
-                    let (record, length) = wire::record(self.topic, partition, &message);
-                    *bytes += length;
+                    let record = wire::record(self.topic, partition, &message);
+                    *bytes += record.size();
                     self.ended.remove(&partition);
                     next.insert((self.topic, partition), record.offset + 1);
                     batch.records.push(record);

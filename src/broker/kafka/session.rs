@@ -177,8 +177,8 @@ impl Session {
             let Some((topic, lane)) = self.origin(message.topic(), message.partition()) else {
                 continue;
             };
-            let (record, length) = wire::record(topic, lane, &message);
-            bytes += length;
+            let record = wire::record(topic, lane, &message);
+            bytes += record.size();
             records.push(record);
             wait = Duration::ZERO;
         }

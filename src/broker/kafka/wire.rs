@@ -12,26 +12,18 @@ use crate::broker::record::{Headers, Output, Record};
 use crate::domain::time::Timestamp;
 use crate::topics::Topic;
 
-/// The message as ours, and how many bytes of key and value it has.
-pub(super) fn record(
-    topic: Topic,
-    partition: u32,
-    message: &BorrowedMessage<'_>,
-) -> (Record, usize) {
-    let key = message.key().map(<[u8]>::to_vec);
-    let value = message.payload().map(<[u8]>::to_vec);
-    let bytes = key.as_ref().map_or(0, Vec::len) + value.as_ref().map_or(0, Vec::len);
+/// The message as ours.
+pub(super) fn record(topic: Topic, partition: u32, message: &BorrowedMessage<'_>) -> Record {
     let written_at = message.timestamp().to_millis().unwrap_or(0);
-    let record = Record {
+    Record {
         topic,
         partition,
         offset: u64::try_from(message.offset()).unwrap_or(0),
         timestamp: Timestamp::from_ms(u64::try_from(written_at).unwrap_or(0)),
-        key,
-        value,
+        key: message.key().map(<[u8]>::to_vec),
+        value: message.payload().map(<[u8]>::to_vec),
         headers: message.headers().map(headers).unwrap_or_default(),
-    };
-    (record, bytes)
+    }
 }
 
 /// The headers, or none at all when one of their names is not UTF-8: rdkafka panics on such a name, and a poison
