@@ -35,8 +35,9 @@ impl Part {
     }
 
     /// Gives this part away; the next one begins.
-    fn next(&mut self, now: Timestamp) -> Self {
-        std::mem::replace(self, Self { watch: self.watch, ..Self::begin(now) })
+    fn next(&mut self) -> Self {
+        let next = Self { now: self.now, watch: self.watch, bytes: 0, times: Vec::new() };
+        std::mem::replace(self, next)
     }
 }
 
@@ -44,7 +45,7 @@ impl<S: Stage> Worker<S> {
     /// Decides what was read, and what is at hand behind it, and makes that true.
     ///
     /// It reads slice by slice: what a slice takes is given back before the next one comes, so that memory is used again while
-    /// it is in the processor's cache. A turn of thousands of records taken in at once costs a fifth more.
+    /// it is in the processor's cache. A turn of thousands of records taken in at once costs a tenth more (docs/benchmarks.md).
     pub(super) fn turn(
         &mut self,
         session: &mut impl Exchange,
@@ -59,22 +60,7 @@ impl<S: Stage> Worker<S> {
             self.progress.came(&slice, now);
             let has_room = room.takes(&slice) && part.watch.elapsed() < self.limits.lasts;
             let last = slice.is_empty() || drained || !has_room;
-            let mut chunks = slice.chunks(self.limits.slice_records).peekable();
-            while let Some(chunk) = chunks.next() {
-                turn::apply(&mut self.stage, (&mut self.lanes, &settings), chunk, &mut turn)?;
-                part.times.extend(chunk.iter().map(|record| record.timestamp));
-                for output in turn.take_ready() {
-                    part.bytes += output.bytes();
-                    session.send(output)?;
-                }
-                let uncommitted = self.uncommitted(part.bytes, turn.outputs.waiting());
-                let ends = last && chunks.peek().is_none();
-                if !ends && uncommitted > self.limits.uncommitted_bytes {
-                    // What came of these is more than a turn may hold: it becomes true before the rest is looked at.
-                    let (turn, part) = (std::mem::take(&mut turn), part.next(now));
-                    self.commit(session, turn, &part, &settings)?;
-                }
-            }
+            self.decide(session, (&slice, last), (&mut turn, &mut part), &settings)?;
             if last {
                 break;
             }
@@ -93,6 +79,34 @@ impl<S: Stage> Worker<S> {
         self.uncommitted(part.bytes, turn.outputs.waiting());
         self.commit(session, turn, &part, &settings)?;
         self.look_at_ends(now.as_ms());
+        Ok(())
+    }
+
+    /// Decides a slice and hands the broker what came of it; commits early where that is more than a turn may hold, unless the
+    /// turn ends here anyway.
+    fn decide(
+        &mut self,
+        session: &mut impl Exchange,
+        (slice, last): (&[Record], bool),
+        (turn, part): (&mut Turn<S::Action>, &mut Part),
+        settings: &SettingsTable,
+    ) -> Result<(), Error> {
+        let mut chunks = slice.chunks(self.limits.slice_records).peekable();
+        while let Some(chunk) = chunks.next() {
+            turn::apply(&mut self.stage, (&mut self.lanes, settings), chunk, turn)?;
+            part.times.extend(chunk.iter().map(|record| record.timestamp));
+            for output in turn.take_ready() {
+                part.bytes += output.bytes();
+                session.send(output)?;
+            }
+            let uncommitted = self.uncommitted(part.bytes, turn.outputs.waiting());
+            let ends = last && chunks.peek().is_none();
+            if !ends && uncommitted > self.limits.uncommitted_bytes {
+                // It becomes true before the rest is looked at.
+                let (turn, part) = (std::mem::take(turn), part.next());
+                self.commit(session, turn, &part, settings)?;
+            }
+        }
         Ok(())
     }
 
