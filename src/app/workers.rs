@@ -37,6 +37,9 @@ impl Running {
     }
 }
 
+/// Bytes of state on its way back that may wait for the disk, in all workers of a stage: a million conversations of one message.
+const UNWRITTEN_BYTES: u64 = 448 << 20;
+
 /// Starts the stages that the configured roles name; when one cannot start, those that did are stopped again.
 pub(super) fn start(
     config: &Config,
@@ -146,6 +149,7 @@ fn spec(
         // One folder a lane, whichever worker of the process has it: it moves between them without being replayed. Its
         // lock keeps them apart; whoever finds it held sets it aside and rebuilds.
         stores: Place::Directory(config.data_dir.join("state")),
+        unwritten_bytes: UNWRITTEN_BYTES / u64::from(workers_of(config, Role::Conversation)),
     }
 }
 

@@ -4,7 +4,9 @@ use std::future::Future;
 use std::pin::Pin;
 
 use super::record::{Output, Record};
-use super::{Error, Lag, NextOffsets, PollBounds, Polled, ReadBatch, SessionSpec, embedded, kafka};
+use super::{
+    Error, Lag, NextOffsets, PollBounds, Polled, ReadBatch, SessionSpec, Shown, embedded, kafka,
+};
 use crate::topics::Topic;
 
 /// A broker. Cheap to clone: every clone speaks to the same log.
@@ -262,6 +264,23 @@ impl Reader {
         match self {
             Self::Kafka(reader) => reader.poll(bounds),
             Self::Embedded(reader) => reader.poll(bounds),
+        }
+    }
+
+    /// Shows keys and values of the next committed records to `see`, and copies nothing where it need not: restores read
+    /// records by the hundred thousand, and want no more of them.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error::remedy`].
+    pub fn show(
+        &mut self,
+        bounds: &PollBounds,
+        see: impl FnMut(&[u8], Option<&[u8]>),
+    ) -> Result<Shown, Error> {
+        match self {
+            Self::Kafka(reader) => reader.show(bounds, see),
+            Self::Embedded(reader) => reader.show(bounds, see),
         }
     }
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 pub use choice::{Broker, Producer, Reader, Session};
 pub use error::{Error, Remedy};
-pub use types::{Change, Difference, ReadBatch, TopicChange, TopicDifference};
+pub use types::{Change, Difference, ReadBatch, Shown, TopicChange, TopicDifference};
 
 use crate::topics::Topic;
 

@@ -18,6 +18,17 @@ pub struct ReadBatch {
     pub at_end: bool,
 }
 
+/// What one poll of a reader showed; see [`ReadBatch`] for the words.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shown {
+    /// How many records.
+    pub records: usize,
+    /// Where each partition goes on.
+    pub next: NextOffsets,
+    /// Every partition reached its end.
+    pub at_end: bool,
+}
+
 /// One way in which a cluster's topic is not what `topics.yaml` declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicDifference {

@@ -15,6 +15,7 @@ use crate::domain::time::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Digest of its mid, or of what stands for one.
+    #[serde(with = "fixed")]
     pub key: u128,
     /// Who wrote it.
     pub author: Author,
@@ -34,6 +35,39 @@ pub struct Entry {
     pub reaction: Option<(Timestamp, bool)>,
     /// Its story is shown until then.
     pub story_expires_at: Option<Timestamp>,
+}
+
+/// A key is sixteen bytes of a row: as a number of variable width it takes more of them, and as long to read as all the rest
+/// of an entry.
+mod fixed {
+    use std::array::TryFromSliceError;
+    use std::fmt;
+
+    use serde::de::{Error, Visitor};
+    use serde::{Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(key: &u128, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(&key.to_be_bytes())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u128, D::Error> {
+        from.deserialize_bytes(Sixteen)
+    }
+
+    struct Sixteen;
+
+    impl Visitor<'_> for Sixteen {
+        type Value = u128;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("sixteen bytes")
+        }
+
+        fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<u128, E> {
+            let wrong = |_: TryFromSliceError| E::invalid_length(bytes.len(), &self);
+            bytes.try_into().map(u128::from_be_bytes).map_err(wrong)
+        }
+    }
 }
 
 impl Entry {
@@ -95,6 +129,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// As rows of the layouts before 5 have it.
+    pub(super) const fn of_old(entries: Vec<Entry>, truncated: bool) -> Self {
+        Self { entries, truncated }
+    }
+
     /// How many items are remembered.
     pub const BOUND: usize = 200;
 

@@ -32,6 +32,7 @@ pub mod state;
 pub mod ledger;
 pub mod seen;
 pub mod row;
+mod row_old;
 pub mod error;
 pub mod turn;
 pub mod decide;

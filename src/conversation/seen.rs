@@ -4,12 +4,15 @@
 //! not newer than the horizon and not remembered is taken for a repetition, never applied a second time. To be wrongly
 //! taken so, an event must come later than [`Seen::BOUND`] newer ones of its own thread.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::domain::time::Timestamp;
 
 /// Digests of applied inputs, bounded.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
     /// Sorted by time, then digest.
     entries: Vec<(Timestamp, u128)>,
@@ -65,6 +68,71 @@ impl Seen {
             let (oldest, _) = self.entries.remove(0);
             self.horizon = self.horizon.max(Some(oldest));
         }
+    }
+}
+
+/// Bytes of an entry in a row: its time, its digest.
+const ENTRY_BYTES: usize = 24;
+/// In place of a horizon, where nothing was forgotten.
+const NO_HORIZON: u64 = u64::MAX;
+
+/// One piece of bytes, each number of fixed width: hundreds of numbers of variable width take a row's whole time.
+impl Serialize for Seen {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut bytes = Vec::with_capacity(8 + self.entries.len() * ENTRY_BYTES);
+        let horizon = self.horizon.map_or(NO_HORIZON, Timestamp::as_ms);
+        bytes.extend_from_slice(&horizon.to_be_bytes());
+        for (at, digest) in &self.entries {
+            bytes.extend_from_slice(&at.as_ms().to_be_bytes());
+            bytes.extend_from_slice(&digest.to_be_bytes());
+        }
+        to.serialize_bytes(&bytes)
+    }
+}
+
+impl<'de> Deserialize<'de> for Seen {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_bytes(Packed)
+    }
+}
+
+/// Reads what [`Seen`] writes.
+struct Packed;
+
+impl Visitor<'_> for Packed {
+    type Value = Seen;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a horizon, then times and digests")
+    }
+
+    fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Seen, E> {
+        let (horizon, rest) = bytes.split_first_chunk().ok_or_else(|| E::custom("no horizon"))?;
+        let horizon = match u64::from_be_bytes(*horizon) {
+            NO_HORIZON => None,
+            ms => Some(Timestamp::from_ms(ms)),
+        };
+        let (entries, rest) = rest.as_chunks::<ENTRY_BYTES>();
+        if !rest.is_empty() {
+            return Err(E::custom("a piece of an entry"));
+        }
+        let entry = |bytes: &[u8; ENTRY_BYTES]| {
+            let (at, digest) = bytes.split_first_chunk()?;
+            let digest = u128::from_be_bytes(*digest.first_chunk()?);
+            Some((Timestamp::from_ms(u64::from_be_bytes(*at)), digest))
+        };
+        let entries = entries.iter().filter_map(entry).collect();
+        Ok(Seen { entries, horizon })
+    }
+}
+
+impl Seen {
+    /// As rows of the layouts before 5 have it.
+    pub(super) const fn of_old(
+        entries: Vec<(Timestamp, u128)>,
+        horizon: Option<Timestamp>,
+    ) -> Self {
+        Self { entries, horizon }
     }
 }
 

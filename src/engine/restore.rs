@@ -12,27 +12,27 @@ use crate::domain::time::{HOUR_MS, SECOND_MS, Timestamp};
 use crate::engine::context::{Committed, Rows};
 use crate::engine::error::Error;
 use crate::engine::stage::Row;
-use crate::store::{
-    Checkpoint, Doubt, Lane, Opened, Place, RowChange, Store, StoreWriter, Trusted,
-};
+use crate::store::{Checkpoint, Doubt, Gathered, Lane, Opened, Place, Store, StoreWriter, Trusted};
 use crate::topics::Topic;
 
-/// How much is replayed at a time: small enough for the writer's bound, large enough to batch.
+/// How much is replayed at a time: small enough for the writer's bound, large enough to batch. The wait is short, for another
+/// lane may have something at hand.
 const REPLAY: PollBounds =
-    PollBounds { records_max: 10_000, bytes_max: 8 << 20, wait: Duration::from_millis(20) };
-/// How much is gathered before it goes to the store: rows come in no order of keys, so that each write touches every leaf
-/// of the store, and fewer and larger ones spare most of the work.
-const GATHERED_MAX: u64 = 32 << 20;
-/// While so much waits to be written, nothing more is replayed: half of what would make a submission wait.
-const UNWRITTEN_MAX: u64 = 32 << 20;
+    PollBounds { records_max: 10_000, bytes_max: 8 << 20, wait: Duration::from_millis(2) };
+/// How much of a lane is gathered before it goes to the store, and how much of it waits to be written before no more is
+/// replayed: rows come in no order of keys, so that each write touches every leaf of the store, and fewer and larger ones spare
+/// most of the work. Both together are less than what makes a submission wait.
+const LANE_BYTES_MAX: u64 = 60 << 20;
 /// Lanes restored at the same time: one is read while another is written.
 const AT_ONCE: usize = 2;
+/// What is gathered of a lane is at most this share of what may wait in all: of several lanes at once it is a part, and what
+/// follows waits for room that comes.
+const GATHERED_SHARE: u64 = 4;
 /// How much earlier than the changelog may forget a deletion a store is given up: clocks differ, and a restore takes time.
 const MARGIN_MS: u64 = HOUR_MS;
 /// Pause before a failed restore is tried again, doubled each time up to the second value.
 const PAUSE_MS: (u64, u64) = (SECOND_MS, 30 * SECOND_MS);
-/// How long what was replayed of a lane may take to disk when the lane is given up: long enough for what may be gathered and
-/// unwritten, or its next owner finds the store locked.
+/// How long a write under way may take when its lane is given up, or its next owner finds the store locked.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// How often a long restore says where it is.
 const TELL_EVERY_MS: u64 = 5 * SECOND_MS;
@@ -66,6 +66,10 @@ pub struct Restorer<R> {
     /// A folder a lane.
     stores: Place,
     lanes: BTreeMap<u32, Way<R>>,
+    /// Bytes that may wait for the disk, in all lanes.
+    room: u64,
+    /// The writer was told to hold back while rows are read.
+    holds_back: bool,
     told_at: Timestamp,
 }
 
@@ -81,11 +85,11 @@ enum Way<R> {
 }
 
 impl<R: Row> Restorer<R> {
-    /// Nothing to restore yet; each lane has its store inside `stores`.
+    /// Nothing to restore yet; each lane has its store inside `stores`, and `room` bytes of all of them may wait for the disk.
     #[must_use]
-    pub const fn new(changelog: Topic, stores: Place) -> Self {
+    pub const fn new(changelog: Topic, stores: Place, room: u64) -> Self {
         let told_at = Timestamp::from_ms(0);
-        Self { changelog, stores, lanes: BTreeMap::new(), told_at }
+        Self { changelog, stores, lanes: BTreeMap::new(), room, holds_back: false, told_at }
     }
 
     /// These lanes are to come back.
@@ -96,24 +100,19 @@ impl<R: Row> Restorer<R> {
         }
     }
 
-    /// These lanes are another's: what was replayed is written, for whoever gets them back, and their stores are closed.
+    /// These lanes are another's: their stores are closed. What was replayed and is not on disk yet is not written; whoever gets
+    /// them reads it again.
     pub fn give_up(&mut self, lanes: &[u32]) {
         for lane in lanes {
             let desk = match self.lanes.remove(lane) {
-                Some(Way::Replayed(replay, _)) => match replay.end_here() {
-                    Ok(desk) => desk,
-                    Err(error) => {
-                        tracing::debug!(lane, %error, "what was gathered of a lane is replayed again");
-                        continue;
-                    }
-                },
+                Some(Way::Replayed(replay, _)) => replay.desk,
                 Some(Way::Whole(Restored {
                     rows: Rows { committed: Committed::Lane(desk), .. },
                     ..
                 })) => desk,
                 Some(Way::Whole(_) | Way::Waiting { .. }) | None => continue,
             };
-            let closed = desk.close(CLOSE_WITHIN).and_then(Store::close);
+            let closed = desk.let_go(CLOSE_WITHIN).and_then(Store::close);
             if let Err(error) = closed {
                 tracing::debug!(lane, %error, "a lane on its way back was closed badly");
             }
@@ -151,6 +150,9 @@ impl<R: Row> Restorer<R> {
         tools: Tools<'_>,
         mut set_aside: impl FnMut(Doubt),
     ) -> Result<(), Error> {
+        self.pace(tools.writer);
+        let gathered_max = (self.room / GATHERED_SHARE).min(LANE_BYTES_MAX);
+        let bounds = Bounds { room: self.room, gathered_max };
         let begun = self.lanes.values().filter(|way| matches!(way, Way::Replayed(..))).count();
         let mut room = AT_ONCE.saturating_sub(begun);
         for (lane, way) in &mut self.lanes {
@@ -162,7 +164,7 @@ impl<R: Row> Restorer<R> {
                     let place = ((self.changelog, *lane), &self.stores.join(&lane.to_string()));
                     (Replay::begin(tools, place, &mut set_aside).map(Some), *pause_ms)
                 }
-                Way::Replayed(replay, pause_ms) => match replay.step::<R>() {
+                Way::Replayed(replay, pause_ms) => match replay.step::<R>(tools.writer, &bounds) {
                     Ok(false) => continue,
                     Ok(true) => (Ok(None), *pause_ms),
                     Err(error) => (Err(error), *pause_ms),
@@ -180,8 +182,20 @@ impl<R: Row> Restorer<R> {
                 }
             }
         }
+        self.pace(tools.writer);
         self.tell(tools.now);
         Ok(())
+    }
+
+    /// Nothing is written while lanes come back, unless too much waits; and then at once, if it is much.
+    fn pace(&mut self, writer: &StoreWriter) {
+        let reads = self.lanes.values().any(|way| !matches!(way, Way::Whole(_)));
+        if reads != std::mem::replace(&mut self.holds_back, reads) {
+            writer.hold_back(reads);
+            if !reads && writer.pending_bytes() > self.room / 4 {
+                writer.hurry();
+            }
+        }
     }
 
     /// A lane that is whole; it stays here until it is [`Restorer::take`]n.
@@ -243,6 +257,13 @@ impl<R> Way<R> {
     }
 }
 
+/// How much of what is replayed may wait: of all lanes for the disk, of one to be given to its store.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    room: u64,
+    gathered_max: u64,
+}
+
 /// One lane's changelog on its way into its store.
 #[derive(Debug)]
 struct Replay {
@@ -250,8 +271,8 @@ struct Replay {
     desk: Lane,
     reader: Reader,
     next: u64,
-    /// Replayed and not yet given to the store, and its bytes.
-    gathered: (Vec<RowChange>, u64),
+    /// Replayed and not yet given to the store.
+    gathered: Gathered,
     /// Where the changelog ended at first; more may come.
     end: u64,
     /// Since when the reader was open: what was deleted before is below the end it finds.
@@ -282,51 +303,42 @@ impl Replay {
         let reader = tools.broker.reader(&NextOffsets::from([((changelog, lane), next)]))?;
         let (place, desk, true_at_ms) =
             ((changelog, lane), tools.writer.lane(store), from.true_at_ms);
-        let (opened_at, gathered) = (tools.now, (Vec::new(), 0));
+        let (opened_at, gathered) = (tools.now, Gathered::default());
         Ok(Self { place, desk, reader, next, gathered, end, opened_at, true_at_ms, records: 0 })
     }
 
     /// Replays one batch, unless too much of what was replayed is still to be written; whether the end is reached.
-    fn step<R: Row>(&mut self) -> Result<bool, Error> {
-        if self.desk.pending_bytes() > UNWRITTEN_MAX {
+    fn step<R: Row>(&mut self, writer: &StoreWriter, bounds: &Bounds) -> Result<bool, Error> {
+        if self.desk.pending_bytes() > LANE_BYTES_MAX || writer.pending_bytes() > bounds.room {
+            writer.hurry();
             return Ok(false);
         }
-        let batch = self.reader.poll(&REPLAY)?;
-        self.records += u64::try_from(batch.records.len()).unwrap_or(u64::MAX);
-        for record in batch.records {
-            let due_at_ms = match record.value.as_deref() {
-                Some(bytes) => R::decode(bytes)?.due_at().map(Timestamp::as_ms),
-                None => None,
-            };
-            let key = record.key.unwrap_or_default();
-            let bytes = key.len().saturating_add(record.value.as_ref().map_or(0, Vec::len));
-            self.gathered.1 += u64::try_from(bytes).unwrap_or(u64::MAX);
-            self.gathered.0.push(RowChange { key, value: record.value, due_at_ms });
+        let (gathered, mut unread) = (&mut self.gathered, None);
+        let shown = self.reader.show(&REPLAY, |key, value| {
+            match value.map_or(Ok(None), |bytes| R::due_in(bytes)) {
+                Ok(due) => gathered.push(key, value, due.map(Timestamp::as_ms)),
+                Err(error) => unread = unread.take().or(Some(error)),
+            }
+        })?;
+        if let Some(error) = unread {
+            return Err(error.into());
         }
-        self.next = batch.next.get(&self.place).copied().unwrap_or(self.next).max(self.next);
-        if batch.at_end {
+        self.records += u64::try_from(shown.records).unwrap_or(u64::MAX);
+        self.next = shown.next.get(&self.place).copied().unwrap_or(self.next).max(self.next);
+        if shown.at_end {
             self.true_at_ms = self.opened_at.as_ms();
         }
-        if batch.at_end || self.gathered.1 >= GATHERED_MAX {
+        if shown.at_end || self.gathered.bytes() >= bounds.gathered_max {
             self.give_to_the_store()?;
         }
-        Ok(batch.at_end)
+        Ok(shown.at_end)
     }
 
     /// What was gathered is written behind, as far as it goes.
     fn give_to_the_store(&mut self) -> Result<(), Error> {
-        let (changes, _bytes) = std::mem::take(&mut self.gathered);
+        let gathered = std::mem::take(&mut self.gathered);
         let checkpoint = Checkpoint::at(self.next).true_at(self.true_at_ms);
-        Ok(self.desk.submit(changes, checkpoint)?)
-    }
-
-    /// Goes no further. Whoever goes on finds what was gathered, but in a store that never was whole: that one is not believed
-    /// ([`Doubt::Unfinished`]), and nothing more is written to it.
-    fn end_here(mut self) -> Result<Lane, Error> {
-        if self.true_at_ms > 0 && !self.gathered.0.is_empty() {
-            self.give_to_the_store()?;
-        }
-        Ok(self.desk)
+        Ok(self.desk.load(gathered, checkpoint)?)
     }
 }
 

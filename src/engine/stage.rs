@@ -24,6 +24,16 @@ pub trait Row: Clone + Send + Sync + 'static {
 
     /// When the engine must call [`Stage::fire`] for this row; at most one timer a row, the earliest.
     fn due_at(&self) -> Option<Timestamp>;
+
+    /// What [`Row::due_at`] says of the row these bytes are; a restore asks for nothing else. A layout that has it in front
+    /// spares reading the rest.
+    ///
+    /// # Errors
+    ///
+    /// [`RowError`] when the bytes are seen to be no row of a known version.
+    fn due_in(bytes: &[u8]) -> Result<Option<Timestamp>, RowError> {
+        Ok(Self::decode(bytes)?.due_at())
+    }
 }
 
 /// A row that is large and moves often is boxed.
@@ -38,6 +48,10 @@ impl<R: Row> Row for Box<R> {
 
     fn due_at(&self) -> Option<Timestamp> {
         R::due_at(self)
+    }
+
+    fn due_in(bytes: &[u8]) -> Result<Option<Timestamp>, RowError> {
+        R::due_in(bytes)
     }
 }
 

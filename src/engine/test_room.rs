@@ -218,6 +218,7 @@ pub(super) fn worker(world: &World, member: &str, dir: &Path) -> (Worker<Countin
         session,
         changelog: Some(CHANGELOG),
         stores: Place::Directory(dir.to_owned()),
+        unwritten_bytes: 64 << 10,
     };
     let act = Box::new(|_, (), _| ());
     // However slow the machine, a turn of a test is as long as its input.

@@ -105,6 +105,9 @@ pub struct WorkerSpec {
     pub changelog: Option<Topic>,
     /// Where its stores are; a folder a lane.
     pub stores: Place,
+    /// Bytes of what is replayed that may wait for the disk, in all its lanes. Up to here lanes are whole before anything is
+    /// written.
+    pub unwritten_bytes: u64,
 }
 
 /// What a worker works with.
@@ -276,7 +279,8 @@ impl<S: Stage> Worker<S> {
             self.writer = Some(self.spec.stores.writer(now_ms)?);
         }
         let place = self.spec.stores.join(self.spec.stage.name());
-        self.restorer = self.spec.changelog.map(|changelog| Restorer::new(changelog, place));
+        let room = self.spec.unwritten_bytes;
+        self.restorer = self.spec.changelog.map(|changelog| Restorer::new(changelog, place, room));
         Ok(self.around.broker.session(&self.spec.session)?)
     }
 

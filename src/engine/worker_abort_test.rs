@@ -161,6 +161,7 @@ impl Room {
             session: SessionSpec { group: "g".to_owned(), member: "m".to_owned(), inputs },
             changelog: Some(Topic::ConversationChangelog),
             stores: Place::Memory(disk, PathBuf::from("m")),
+            unwritten_bytes: 1 << 20,
         };
         let around = Surroundings {
             broker: Broker::Embedded(broker.clone()),

@@ -149,6 +149,9 @@ pub(super) fn member(
     }
 }
 
+/// So little that a lane of some conversations comes back in several pieces.
+const UNWRITTEN_BYTES: u64 = 4 << 10;
+
 fn spec(
     stage: StageName,
     seat: &Seat<'_>,
@@ -161,6 +164,7 @@ fn spec(
         session: SessionSpec { group: stage.name().to_owned(), member, inputs },
         changelog,
         stores: seat.place.clone(),
+        unwritten_bytes: UNWRITTEN_BYTES,
     }
 }
 

@@ -1,15 +1,18 @@
 //! Where one partition's committed changes wait: queued, being written, or failed for good.
 //!
-//! A change is in `queued`, then in `writing`, and leaves that only after its write has returned. Whoever
-//! looks at both before it asks the store misses nothing.
+//! A change is in a layer of `queued`, then in `writing`, and leaves that only after its write has returned. Whoever
+//! looks at all of them, the newest first, before it asks the store misses nothing.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::checkpoint::Checkpoint;
 use super::error::Error;
+use super::layer::Layer;
 use super::pending::{Looked, Pending};
-use super::view::Store;
+use super::run::Run;
+use super::view::{RowChange, Store};
 
 /// How far a lane's writing is. Times are in the milliseconds of the writer's clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,8 +47,9 @@ pub(super) struct Desk {
 pub(super) struct DeskState {
     /// `None` once the lane is gone.
     pub(super) store: Option<Arc<Store>>,
-    pub(super) queued: Pending,
-    writing: Option<Arc<Pending>>,
+    /// The oldest first, each with a checkpoint.
+    queued: VecDeque<Layer>,
+    writing: Option<Arc<Layer>>,
     pub(super) queued_since_ms: Option<u64>,
     writing_since_ms: Option<u64>,
     last_progress_ms: Option<u64>,
@@ -58,7 +62,7 @@ impl Desk {
     pub(super) fn over(store: Arc<Store>) -> Self {
         let state = DeskState {
             store: Some(store),
-            queued: Pending::default(),
+            queued: VecDeque::new(),
             writing: None,
             queued_since_ms: None,
             writing_since_ms: None,
@@ -70,10 +74,16 @@ impl Desk {
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    /// Writes what is queued. The state is not locked meanwhile: submissions queue up behind.
+    /// Writes all that is queued now. The state is not locked meanwhile: submissions queue up behind.
     pub(super) fn write(&self, clock: &dyn Fn() -> u64) {
-        let Some((store, pending, checkpoint)) = held(&self.state).begin() else { return };
-        let outcome = store.write_sorted(&pending.changes(), checkpoint);
+        let layers = held(&self.state).queued.len();
+        (0..layers).for_each(|_| self.write_next(clock));
+    }
+
+    /// Writes the oldest layer.
+    fn write_next(&self, clock: &dyn Fn() -> u64) {
+        let Some((store, layer, checkpoint)) = held(&self.state).begin() else { return };
+        let outcome = store.write_sorted(&layer.changes(), checkpoint);
         // Before the lane hears of it: it may be waiting to own the store alone.
         drop(store);
         let now_ms = clock();
@@ -83,16 +93,40 @@ impl Desk {
 }
 
 impl DeskState {
-    pub(super) fn begin(&mut self) -> Option<(Arc<Store>, Arc<Pending>, Checkpoint)> {
-        let checkpoint = self.queued.checkpoint()?;
+    /// Takes changes into the newest layer.
+    pub(super) fn take_in(&mut self, changes: Vec<RowChange>, checkpoint: Checkpoint) {
+        if let Some(Layer::Changes(pending)) = self.queued.back_mut() {
+            return pending.take_in(changes, checkpoint);
+        }
+        let mut pending = Pending::default();
+        pending.take_in(changes, checkpoint);
+        self.queued.push_back(Layer::Changes(pending));
+    }
+
+    /// Takes a run as the newest layer.
+    pub(super) fn take_run(&mut self, run: Run) {
+        self.queued.push_back(Layer::Run(run));
+    }
+
+    /// Drops every layer that is not being written.
+    pub(super) fn forget_queued(&mut self) {
+        self.queued.clear();
+        self.queued_since_ms = None;
+    }
+
+    pub(super) fn begin(&mut self) -> Option<(Arc<Store>, Arc<Layer>, Checkpoint)> {
+        let checkpoint = self.queued.front()?.checkpoint()?;
         if self.failed.is_some() {
             return None;
         }
         let store = Arc::clone(self.store.as_ref()?);
-        let pending = Arc::new(std::mem::take(&mut self.queued));
-        self.writing = Some(Arc::clone(&pending));
-        self.writing_since_ms = self.queued_since_ms.take();
-        Some((store, pending, checkpoint))
+        let layer = Arc::new(self.queued.pop_front()?);
+        self.writing = Some(Arc::clone(&layer));
+        self.writing_since_ms = self.queued_since_ms;
+        if self.queued.is_empty() {
+            self.queued_since_ms = None;
+        }
+        Some((store, layer, checkpoint))
     }
 
     pub(super) fn finish(
@@ -120,35 +154,43 @@ impl DeskState {
         self.queued.is_empty() && self.writing.is_none()
     }
 
-    pub(super) fn oldest_first(&self) -> impl Iterator<Item = &Pending> {
-        self.writing.as_deref().into_iter().chain([&self.queued])
+    pub(super) fn oldest_first(&self) -> impl DoubleEndedIterator<Item = &Layer> {
+        self.writing.as_deref().into_iter().chain(&self.queued)
+    }
+
+    /// Bytes that wait and are not being written.
+    pub(super) fn queued_bytes(&self) -> u64 {
+        self.queued.iter().map(Layer::bytes).sum()
     }
 
     pub(super) fn look(&self, key: &[u8]) -> Looked {
-        match (self.queued.look(key), &self.writing) {
-            (Looked::NotPending, Some(writing)) => writing.look(key),
-            (looked, _) => looked,
-        }
+        let mut looks = self.oldest_first().rev().map(|layer| layer.look(key));
+        looks.find(|looked| *looked != Looked::NotPending).unwrap_or(Looked::NotPending)
     }
 
     pub(super) fn holds(&self, key: &[u8]) -> bool {
-        self.oldest_first().any(|pending| pending.holds(key))
+        self.oldest_first().any(|layer| layer.holds(key))
     }
 
     pub(super) fn timers_due(&self, until_ms: u64, limit: usize) -> Vec<(u64, Vec<u8>)> {
-        let queued = self.queued.due(until_ms).take(limit);
-        let writing = self.writing.iter().flat_map(|writing| writing.due(until_ms));
-        let still = writing.filter(|(_due, key)| !self.queued.holds(key)).take(limit);
-        queued.chain(still).cloned().collect()
+        let mut due = Vec::new();
+        let mut newer: Vec<&Layer> = Vec::new();
+        for layer in self.oldest_first().rev() {
+            let still =
+                layer.due(until_ms).filter(|(_, key)| !newer.iter().any(|over| over.holds(key)));
+            due.extend(still.take(limit).map(|(due_ms, key)| (due_ms, key.to_vec())));
+            newer.push(layer);
+        }
+        due
     }
 
     pub(super) fn pending_bytes(&self) -> u64 {
-        self.oldest_first().map(Pending::bytes).sum()
+        self.oldest_first().map(Layer::bytes).sum()
     }
 
     pub(super) fn progress(&self) -> Progress {
         Progress {
-            pending_rows: self.oldest_first().map(Pending::rows).sum(),
+            pending_rows: self.oldest_first().map(Layer::rows).sum(),
             pending_bytes: self.pending_bytes(),
             behind_since_ms: self.writing_since_ms.or(self.queued_since_ms),
             last_progress_ms: self.last_progress_ms,

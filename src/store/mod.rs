@@ -3,6 +3,7 @@
 //! ```text
 //!            engine worker                      writer thread
 //!   overlay ─commit─▶ Lane::submit ─▶ pending ─▶ Store::write ─▶ sled, checkpoint last, flush
+//!   replay ──sorted─▶ Lane::load ───▶    "
 //!   read: overlay ─▶ cache ─▶ Lane::get = pending, then sled
 //! ```
 //!
@@ -25,6 +26,8 @@ mod witness;
 mod open;
 mod view;
 mod pending;
+mod run;
+mod layer;
 mod desk;
 mod writer;
 mod place;
@@ -37,6 +40,7 @@ pub use memory::{Copied, MemoryDisk};
 pub use open::{Opened, StoreSettings, Trusted};
 pub use pending::Looked;
 pub use place::Place;
+pub use run::Gathered;
 pub use view::{KeyValue, RowChange, Store, StoreStats};
 pub use writer::{Lane, StoreWriter, WriterSettings};
 

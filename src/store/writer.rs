@@ -17,12 +17,14 @@ use super::checkpoint::Checkpoint;
 use super::desk::{Desk, DeskState, Progress, held};
 use super::error::Error;
 use super::pending::Looked;
+use super::run::Gathered;
 use super::view::{KeyValue, RowChange, Store};
 
 /// When the writer writes, and what may wait for it.
 #[derive(Debug, Clone)]
 pub struct WriterSettings {
-    /// Pause between two writes: longer coalesces more and leaves more to replay after a crash.
+    /// Pause between two writes: longer coalesces more, and leaves more to replay after a crash. Messages of many people touch as
+    /// many leaves of a store, and a leaf is written as a whole; to replay a row takes a fraction of that.
     pub interval: Duration,
     /// Pending bytes of a lane that start a write before its time.
     pub write_bytes: u64,
@@ -35,9 +37,9 @@ pub struct WriterSettings {
 impl Default for WriterSettings {
     fn default() -> Self {
         Self {
-            interval: Duration::from_secs(2),
+            interval: Duration::from_secs(8),
             write_bytes: 16 << 20,
-            pending_bytes_max: 64 << 20,
+            pending_bytes_max: 128 << 20,
             submit_wait: Duration::from_secs(10),
         }
     }
@@ -68,6 +70,8 @@ struct Shared {
 struct Roster {
     desks: Vec<Arc<Desk>>,
     hurry: bool,
+    /// Nothing is written before somebody is in a hurry.
+    held_back: bool,
     stop: bool,
 }
 
@@ -110,6 +114,16 @@ impl StoreWriter {
         self.shared.write();
     }
 
+    /// Makes the thread write now.
+    pub fn hurry(&self) {
+        self.shared.hurry();
+    }
+
+    /// Has the thread leave the processor to others, or go on, until somebody is in a hurry: rows are replayed.
+    pub fn hold_back(&self, held_back: bool) {
+        held(&self.shared.roster).held_back = held_back;
+    }
+
     /// Takes a partition's store in.
     #[must_use]
     pub fn lane(&self, store: Store) -> Lane {
@@ -145,6 +159,42 @@ impl Lane {
     /// [`Error::Stalled`] without room in time, [`Error::CheckpointBackwards`], [`Error::WriterFailed`].
     pub fn submit(&self, changes: Vec<RowChange>, checkpoint: Checkpoint) -> Result<(), Error> {
         let shared = &self.seat.shared;
+        let mut state = self.room_for(checkpoint)?;
+        if changes.is_empty() && state.submitted == Some(checkpoint) {
+            return Ok(());
+        }
+        state.submitted = Some(checkpoint);
+        state.take_in(changes, checkpoint);
+        state.queued_since_ms.get_or_insert_with(|| (shared.clock)());
+        let early = state.queued_bytes() >= shared.settings.write_bytes;
+        drop(state);
+        if early {
+            shared.hurry();
+        }
+        Ok(())
+    }
+
+    /// Takes replayed rows, and the checkpoint that speaks for them and all before them. They are read back at once, and
+    /// nobody hurries to write them: whoever replays looks at what is pending, and waits.
+    ///
+    /// # Errors
+    ///
+    /// As [`Lane::submit`].
+    pub fn load(&self, rows: Gathered, checkpoint: Checkpoint) -> Result<(), Error> {
+        if rows.is_empty() {
+            return self.submit(Vec::new(), checkpoint);
+        }
+        let run = rows.sorted(checkpoint);
+        let mut state = self.room_for(checkpoint)?;
+        state.submitted = Some(checkpoint);
+        state.take_run(run);
+        state.queued_since_ms.get_or_insert_with(|| (self.seat.shared.clock)());
+        Ok(())
+    }
+
+    /// Waits for room, and sees that the checkpoint does not go back.
+    fn room_for(&self, checkpoint: Checkpoint) -> Result<MutexGuard<'_, DeskState>, Error> {
+        let shared = &self.seat.shared;
         let mut state = held(&self.seat.desk.state);
         if state.pending_bytes() > shared.settings.pending_bytes_max {
             drop(state);
@@ -154,24 +204,13 @@ impl Lane {
                 self.wait(shared.settings.submit_wait, |state| state.pending_bytes() <= bound)?;
         }
         state.sound()?;
-        if let Some(before) = state.submitted.filter(|b| b.next_offset > checkpoint.next_offset) {
-            return Err(Error::CheckpointBackwards {
+        match state.submitted.filter(|before| before.next_offset > checkpoint.next_offset) {
+            None => Ok(state),
+            Some(before) => Err(Error::CheckpointBackwards {
                 held: before.next_offset,
                 given: checkpoint.next_offset,
-            });
+            }),
         }
-        if changes.is_empty() && state.submitted == Some(checkpoint) {
-            return Ok(());
-        }
-        state.submitted = Some(checkpoint);
-        state.queued.take_in(changes, checkpoint);
-        state.queued_since_ms.get_or_insert_with(|| (shared.clock)());
-        let early = state.queued.bytes() >= shared.settings.write_bytes;
-        drop(state);
-        if early {
-            shared.hurry();
-        }
-        Ok(())
     }
 
     /// What is pending for a key.
@@ -206,16 +245,16 @@ impl Lane {
     pub fn scan_prefix(&self, prefix: &[u8], limit: usize) -> Result<Vec<KeyValue>, Error> {
         let state = held(&self.seat.desk.state);
         state.sound()?;
-        let mut over: BTreeMap<&[u8], Option<&Vec<u8>>> = BTreeMap::new();
-        for pending in state.oldest_first() {
-            over.extend(pending.under(prefix).map(|(key, value)| (key.as_slice(), value)));
+        let mut over: BTreeMap<&[u8], Option<&[u8]>> = BTreeMap::new();
+        for layer in state.oldest_first() {
+            over.extend(layer.under(prefix));
         }
         // Each pending key hides at most one stored row.
         let stored = self.store.scan_prefix(prefix, limit.saturating_add(over.len()))?;
         let mut merged: BTreeMap<Vec<u8>, Vec<u8>> = stored.into_iter().collect();
         for (key, value) in over {
             match value {
-                Some(value) => drop(merged.insert(key.to_vec(), value.clone())),
+                Some(value) => drop(merged.insert(key.to_vec(), value.to_vec())),
                 None => drop(merged.remove(key)),
             }
         }
@@ -293,6 +332,18 @@ impl Lane {
         Arc::into_inner(store).ok_or(Error::Stalled { pending_bytes })
     }
 
+    /// Forgets what waits to be written, and gives the store back as it is: whole up to its checkpoint. Whoever has it next
+    /// replays the rest, which takes less time than writing it does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Lane::close`], when a write under way does not end within `limit`.
+    pub fn let_go(self, limit: Duration) -> Result<Store, Error> {
+        held(&self.seat.desk.state).forget_queued();
+        self.wait(limit, DeskState::is_drained).map(drop)?;
+        self.close(limit)
+    }
+
     /// Waits until `enough`, or the lane fails, or `limit` has passed.
     fn wait(
         &self,
@@ -357,9 +408,12 @@ impl Shared {
                 .wake
                 .wait_timeout_while(held(&self.roster), self.settings.interval, idle)
                 .unwrap_or_else(PoisonError::into_inner);
-            roster.hurry = false;
-            let stop = roster.stop;
+            let (hurry, stop) = (std::mem::take(&mut roster.hurry), roster.stop);
+            let held_back = roster.held_back && !hurry && !stop;
             drop(roster);
+            if held_back {
+                continue;
+            }
             self.write();
             if stop {
                 return;

@@ -170,3 +170,62 @@ fn a_dropped_writer_writes_what_is_pending_once_more() {
     lane.drain(LONG).unwrap();
     assert_eq!(lane.progress().checkpoint, Some(Checkpoint::at(1)));
 }
+
+#[test]
+fn replayed_rows_are_read_at_once_under_what_comes_later_and_written_when_somebody_hurries() {
+    let (writer, lane) = lane(patient());
+    writer.hold_back(true);
+    let mut rows = Gathered::default();
+    for (key, value) in [("b", "1"), ("a", "1"), ("b", "2"), ("c", "1")] {
+        rows.push(key.as_bytes(), Some(value.as_bytes()), Some(5));
+    }
+    lane.load(rows, Checkpoint::at(4)).unwrap();
+    lane.submit(vec![set("a", "2", Some(7)), delete("c")], Checkpoint::at(6)).unwrap();
+    let timers = |until_ms| lane.timers_due(until_ms, 9).unwrap();
+    for _ in 0..2 {
+        assert_eq!(lane.get(b"a").unwrap(), Some(b"2".to_vec()));
+        assert_eq!(lane.get(b"b").unwrap(), Some(b"2".to_vec()));
+        assert_eq!(lane.get(b"c").unwrap(), None);
+        let scanned = lane.scan_prefix(b"", 9).unwrap();
+        assert_eq!(scanned, [("a", "2"), ("b", "2")].map(|(k, v)| (k.into(), v.into())));
+        assert_eq!(timers(5), [(5, b"b".to_vec())]);
+        assert_eq!(timers(9), [(5, b"b".to_vec()), (7, b"a".to_vec())]);
+        lane.drain(LONG).unwrap();
+    }
+    assert_eq!(lane.progress().checkpoint, Some(Checkpoint::at(6)));
+    assert_eq!(lane.pending(b"b").unwrap(), Looked::NotPending);
+    lane.load(Gathered::default(), Checkpoint::at(9)).unwrap();
+    lane.drain(LONG).unwrap();
+    assert_eq!(
+        lane.progress().checkpoint,
+        Some(Checkpoint::at(9)),
+        "nothing to replay is news, too"
+    );
+    let back = lane.load(Gathered::default(), Checkpoint::at(8));
+    assert!(matches!(back, Err(Error::CheckpointBackwards { held: 9, given: 8 })));
+}
+
+#[test]
+fn while_it_is_held_back_nothing_is_written() {
+    let often = WriterSettings { interval: Duration::from_millis(1), ..WriterSettings::default() };
+    let (writer, lane) = lane(often);
+    writer.hold_back(true);
+    lane.submit(vec![set("a", "1", None)], Checkpoint::at(1)).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(lane.progress().checkpoint, None);
+    writer.hold_back(false);
+    while lane.progress().checkpoint.is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(lane.progress().checkpoint, Some(Checkpoint::at(1)));
+}
+
+#[test]
+fn a_lane_that_is_let_go_gives_back_the_store_as_it_was_written() {
+    let (_writer, lane) = lane(patient());
+    lane.submit(vec![set("a", "1", None)], Checkpoint::at(1)).unwrap();
+    lane.drain(LONG).unwrap();
+    lane.submit(vec![set("a", "2", None)], Checkpoint::at(2)).unwrap();
+    let store = lane.let_go(LONG).unwrap();
+    assert_eq!(store.get(b"a").unwrap(), Some(b"1".to_vec()));
+}

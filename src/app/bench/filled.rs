@@ -26,8 +26,10 @@ use crate::topics::Topic;
 /// How long a lane may take to come back.
 const READY_WITHIN: Duration = Duration::from_secs(900);
 const WITHIN: Duration = Duration::from_secs(120);
+/// Between two looks at a process that comes back.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
 /// The disk has not grown for so long: what was restored is written.
-const CALM: Duration = Duration::from_secs(4);
+const CALM: Duration = Duration::from_secs(10);
 
 /// Topics with a filled changelog, a directory, and at times a process.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ pub(super) struct Filled {
     address: SocketAddr,
     runtime: Runtime,
     running: Option<Pipeline>,
+    /// Bytes of a row.
+    pub(super) row_bytes: usize,
 }
 
 impl Filled {
@@ -60,6 +64,7 @@ impl Filled {
         )?;
         let config = Config::read(Some(&file), std::iter::empty())?;
         KafkaBroker::connect(kafka_settings(&config))?.apply_topics()?;
+        let row = one_conversation()?;
         let filled = Self {
             prefix,
             dir,
@@ -67,8 +72,9 @@ impl Filled {
             address,
             runtime: tokio::runtime::Builder::new_multi_thread().enable_all().build()?,
             running: None,
+            row_bytes: row.len(),
         };
-        filled.fill(cluster, conversations)?;
+        filled.fill(cluster, conversations, &row)?;
         Ok(filled)
     }
 
@@ -76,15 +82,14 @@ impl Filled {
         format!("{}{}", self.prefix, topic.name())
     }
 
-    fn fill(&self, cluster: &Cluster, conversations: u32) -> Result<(), Error> {
+    fn fill(&self, cluster: &Cluster, conversations: u32, row: &[u8]) -> Result<(), Error> {
         let topic = self.named(Topic::ConversationChangelog);
-        let row = one_conversation()?;
         let producer: ThreadedProducer<DefaultProducerContext> =
             cluster.writing().create().map_err(|error| failed(&error))?;
         let bar = progress(u64::from(conversations), "filling the changelog");
         for person in 0..conversations {
             let key = Load::thread(person)?.key();
-            let mut record = BaseRecord::to(&topic).key(&key).payload(&row);
+            let mut record = BaseRecord::to(&topic).key(&key).payload(row);
             while let Err((error, back)) = producer.send(record) {
                 if error.rdkafka_error_code() != Some(rdkafka::error::RDKafkaErrorCode::QueueFull) {
                     return Err(failed(&error));
@@ -98,17 +103,17 @@ impl Filled {
         producer.flush(WITHIN).map_err(|error| failed(&error))
     }
 
-    /// Starts the process; how long until it has its lanes.
-    pub(super) fn start(&mut self) -> Result<Duration, Error> {
+    /// Starts the process, and waits until it has its lanes.
+    pub(super) fn start(&mut self) -> Result<Came, Error> {
         let since = Stopwatch::start();
-        let running = self.runtime.block_on(async {
+        let (running, restoring) = self.runtime.block_on(async {
             let running = Pipeline::child(&self.file, self.dir.path())?;
+            let restoring = wait_for_lanes(self.address).await?;
             wait_until_ready(self.address, READY_WITHIN).await?;
-            wait_for_lanes(self.address).await?;
-            Ok::<_, Error>(running)
+            Ok::<_, Error>((running, restoring))
         })?;
         self.running = Some(running);
-        Ok(since.elapsed())
+        Ok(Came { ready: since.elapsed(), restoring })
     }
 
     /// Its process id, while it runs.
@@ -139,21 +144,35 @@ impl Filled {
     }
 }
 
-/// Waits until the conversation stage has all its lanes: ready is said as soon as the group was asked.
-async fn wait_for_lanes(address: SocketAddr) -> Result<(), Error> {
-    let since = Stopwatch::start();
+/// How long a process took to come back.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Came {
+    /// From its start until all lanes were its own.
+    pub(super) ready: Duration,
+    /// Of that, from the first lane on its way back: without starting up and joining the group.
+    pub(super) restoring: Duration,
+}
+
+/// Waits until the conversation stage has all its lanes; how long since the first was on its way back.
+async fn wait_for_lanes(address: SocketAddr) -> Result<Duration, Error> {
+    let (since, mut first) = (Stopwatch::start(), None);
     while since.elapsed() < READY_WITHIN {
-        let page = reqwest::get(format!("http://{address}/metrics")).await;
-        let page = page.map_err(|error| Error::Failed(error.to_string()))?.text().await;
-        let page = page.map_err(|error| Error::Failed(error.to_string()))?;
-        let series = "dmstream_partitions_assigned{stage=\"conversation\"";
-        let counts = page.lines().filter(|line| line.starts_with(series));
-        let owned =
-            counts.filter_map(|line| line.rsplit(' ').next()?.parse::<i32>().ok()).sum::<i32>();
-        if owned >= PARTITIONS {
-            return Ok(());
+        tokio::time::sleep(LOOK_EVERY).await;
+        // Nobody answers before it listens.
+        let Ok(answer) = reqwest::get(format!("http://{address}/metrics")).await else { continue };
+        let page = answer.text().await.map_err(|error| Error::Failed(error.to_string()))?;
+        let sum = |name: &str| {
+            let series = format!("dmstream_{name}{{stage=\"conversation\"");
+            let lines = page.lines().filter(|line| line.starts_with(&series));
+            lines.filter_map(|line| line.rsplit(' ').next()?.parse::<i64>().ok()).sum::<i64>()
+        };
+        let owned = sum("partitions_assigned");
+        if owned > 0 || sum("state_restore_remaining_records") > 0 {
+            first.get_or_insert_with(Stopwatch::start);
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        if owned >= i64::from(PARTITIONS) {
+            return Ok(first.map_or(Duration::ZERO, |first| first.elapsed()));
+        }
     }
     Err(Error::Failed("the conversation stage did not get its lanes".to_owned()))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::broker::{Error, NextOffsets, PollBounds, ReadBatch};
+use crate::broker::{Error, NextOffsets, PollBounds, ReadBatch, Shown};
 use crate::clock::Stopwatch;
 
 use super::Handle;
@@ -47,6 +47,23 @@ impl Reader {
             }
             self.handle.shared.await_change(version, left);
         }
+    }
+
+    /// The same, shown to `see` by key and value.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::poll`].
+    pub fn show(
+        &mut self,
+        bounds: &PollBounds,
+        mut see: impl FnMut(&[u8], Option<&[u8]>),
+    ) -> Result<Shown, Error> {
+        let ReadBatch { records, next, at_end } = self.poll(bounds)?;
+        for record in &records {
+            see(record.key.as_deref().unwrap_or_default(), record.value.as_deref());
+        }
+        Ok(Shown { records: records.len(), next, at_end })
     }
 
     fn read(&mut self, bounds: &PollBounds) -> Result<ReadBatch, Error> {

@@ -14,13 +14,13 @@ use std::time::Duration;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::Message;
+use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::context::{Quiet, lock};
 use super::error::{from_kafka, pass_over};
 use super::{ANSWER_WITHIN, KafkaBroker, signed, wire};
-use crate::broker::{Error, NextOffsets, PollBounds, ReadBatch};
+use crate::broker::{Error, NextOffsets, PollBounds, ReadBatch, Shown};
 use crate::clock::Stopwatch;
 use crate::topics::Topic;
 
@@ -80,22 +80,54 @@ impl Reader {
     ///
     /// `Retriable` when the cluster does not answer; `Fatal` or `Topics` when a new reader is needed.
     pub fn poll(&mut self, bounds: &PollBounds) -> Result<ReadBatch, Error> {
+        let mut records = Vec::new();
+        let Shown { next, at_end, .. } = self.read(bounds, |topic, partition, message| {
+            let record = wire::record(topic, partition, message);
+            let size = record.size();
+            records.push(record);
+            size
+        })?;
+        Ok(ReadBatch { records, next, at_end })
+    }
+
+    /// The same, shown to `see` by key and value, as they lie in the client's memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::poll`].
+    pub fn show(
+        &mut self,
+        bounds: &PollBounds,
+        mut see: impl FnMut(&[u8], Option<&[u8]>),
+    ) -> Result<Shown, Error> {
+        self.read(bounds, |_topic, _partition, message| {
+            let (key, value) = (message.key().unwrap_or_default(), message.payload());
+            see(key, value);
+            key.len().saturating_add(value.map_or(0, <[u8]>::len))
+        })
+    }
+
+    /// Hands each message to `take`, which says how many bytes it is.
+    fn read(
+        &mut self,
+        bounds: &PollBounds,
+        mut take: impl FnMut(Topic, u32, &BorrowedMessage<'_>) -> usize,
+    ) -> Result<Shown, Error> {
         let watch = Stopwatch::start();
         *lock(&self.bell.0) = Some(std::thread::current());
-        let mut batch = ReadBatch::default();
         let was_at_end = self.sources.iter().all(Source::at_end);
+        let mut room = *bounds;
+        let mut records = 0;
         loop {
-            let mut bytes = 0;
             for source in &mut self.sources {
                 source.start_stable(&self.next)?;
-                source.read(bounds, &mut batch, &mut bytes, &mut self.next)?;
+                records += source.read(&mut room, &mut take, &mut self.next)?;
             }
-            batch.at_end = self.sources.iter().all(Source::at_end);
+            let at_end = self.sources.iter().all(Source::at_end);
             let left = bounds.wait.saturating_sub(watch.elapsed());
-            let arrived = batch.at_end && !was_at_end;
-            if !batch.records.is_empty() || arrived || left.is_zero() {
-                batch.next = self.next.clone();
-                return Ok(batch);
+            let arrived = at_end && !was_at_end;
+            if records > 0 || arrived || left.is_zero() {
+                return Ok(Shown { records, next: self.next.clone(), at_end });
             }
             let asking = self.sources.iter().any(|source| !source.waiting.is_empty());
             std::thread::park_timeout(if asking { left.min(ASK_AGAIN) } else { left });
@@ -152,29 +184,32 @@ impl Source {
         self.consumer.incremental_assign(&starting).map_err(|error| from_kafka(&error))
     }
 
+    /// Reads as long as there is room; how many records.
     fn read(
         &mut self,
-        bounds: &PollBounds,
-        batch: &mut ReadBatch,
-        bytes: &mut usize,
+        room: &mut PollBounds,
+        take: &mut impl FnMut(Topic, u32, &BorrowedMessage<'_>) -> usize,
         next: &mut NextOffsets,
-    ) -> Result<(), Error> {
-        while batch.records.len() < bounds.records_max.max(1) && *bytes < bounds.bytes_max.max(1) {
+    ) -> Result<usize, Error> {
+        let mut records = 0;
+        while room.records_max > 0 && room.bytes_max > 0 {
             match self.consumer.poll(Duration::ZERO) {
-                None => return Ok(()),
+                None => break,
                 Some(Ok(message)) => {
                     let Ok(partition) = u32::try_from(message.partition()) else { continue };
-                    let record = wire::record(self.topic, partition, &message);
-                    *bytes += record.size();
+                    let size = take(self.topic, partition, &message);
+                    room.bytes_max = room.bytes_max.saturating_sub(size);
+                    room.records_max -= 1;
+                    records += 1;
                     self.ended.remove(&partition);
-                    next.insert((self.topic, partition), record.offset + 1);
-                    batch.records.push(record);
+                    let offset = u64::try_from(message.offset()).unwrap_or(0);
+                    next.insert((self.topic, partition), offset + 1);
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => self.end_seen(partition, next),
                 Some(Err(error)) => pass_over(&error)?,
             }
         }
-        Ok(())
+        Ok(records)
     }
 
     fn end_seen(&mut self, partition: i32, next: &mut NextOffsets) {

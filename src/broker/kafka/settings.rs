@@ -150,8 +150,9 @@ impl KafkaSettings {
         config.set("group.instance.id", member);
         match self.group_protocol {
             GroupProtocol::Classic => {
-                // Who stays hears of a newcomer with its next heartbeat, and twice so before lanes have moved.
-                let heartbeat_ms = (self.session_ms() / 5).clamp(1, 1_000);
+                // Who stays hears of a newcomer with its next heartbeat, and twice so before lanes have moved. Until then it
+                // restores, in vain, what the newcomer will restore again.
+                let heartbeat_ms = (self.session_ms() / 5).clamp(1, 300);
                 config
                     .set("session.timeout.ms", self.session_ms().to_string())
                     .set("partition.assignment.strategy", "cooperative-sticky")
