@@ -72,6 +72,11 @@ fn workers_of(config: &Config, role: Role) -> u32 {
     own.unwrap_or(config.workers).max(1)
 }
 
+/// The workers of the stage that has most of them.
+fn most_workers(config: &Config) -> u32 {
+    config.roles().into_iter().map(|role| workers_of(config, role)).max().unwrap_or(1)
+}
+
 fn start_one(
     config: &Config,
     around: &Surroundings,
@@ -149,7 +154,7 @@ fn spec(
         // One folder a lane, whichever worker of the process has it: it moves between them without being replayed. Its
         // lock keeps them apart; whoever finds it held sets it aside and rebuilds.
         stores: Place::Directory(config.data_dir.join("state")),
-        unwritten_bytes: UNWRITTEN_BYTES / u64::from(workers_of(config, Role::Conversation)),
+        unwritten_bytes: UNWRITTEN_BYTES / u64::from(most_workers(config)),
     }
 }
 
