@@ -261,4 +261,17 @@ mod tests {
             assert_eq!(got, expected);
         }
     }
+
+    #[test]
+    fn what_may_wait_for_the_disk_is_divided_among_the_workers_of_a_stage() {
+        for (workers, conversation_workers) in [(1, None), (2, Some(4)), (4, Some(1))] {
+            let config = Config { workers, conversation_workers, ..Config::default() };
+            for (role, stage) in
+                [(Role::Conversation, StageName::Conversation), (Role::Route, StageName::Route)]
+            {
+                let one = spec(&config, (stage, 0), &[], None).unwritten_bytes;
+                assert!(one > 0 && one * u64::from(workers_of(&config, role)) <= UNWRITTEN_BYTES);
+            }
+        }
+    }
 }

@@ -40,33 +40,16 @@ pub struct Entry {
 /// A key is sixteen bytes of a row: as a number of variable width it takes more of them, and as long to read as all the rest
 /// of an entry.
 mod fixed {
-    use std::array::TryFromSliceError;
-    use std::fmt;
-
-    use serde::de::{Error, Visitor};
-    use serde::{Deserializer, Serializer};
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
 
     pub(super) fn serialize<S: Serializer>(key: &u128, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_bytes(&key.to_be_bytes())
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u128, D::Error> {
-        from.deserialize_bytes(Sixteen)
-    }
-
-    struct Sixteen;
-
-    impl Visitor<'_> for Sixteen {
-        type Value = u128;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("sixteen bytes")
-        }
-
-        fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<u128, E> {
-            let wrong = |_: TryFromSliceError| E::invalid_length(bytes.len(), &self);
-            bytes.try_into().map(u128::from_be_bytes).map_err(wrong)
-        }
+        let bytes = <&[u8]>::deserialize(from)?;
+        bytes.try_into().map(u128::from_be_bytes).map_err(D::Error::custom)
     }
 }
 

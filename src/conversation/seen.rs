@@ -4,9 +4,7 @@
 //! not newer than the horizon and not remembered is taken for a repetition, never applied a second time. To be wrongly
 //! taken so, an event must come later than [`Seen::BOUND`] newer ones of its own thread.
 
-use std::fmt;
-
-use serde::de::Visitor;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::domain::time::Timestamp;
@@ -92,29 +90,13 @@ impl Serialize for Seen {
 
 impl<'de> Deserialize<'de> for Seen {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_bytes(Packed)
-    }
-}
-
-/// Reads what [`Seen`] writes.
-struct Packed;
-
-impl Visitor<'_> for Packed {
-    type Value = Seen;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a horizon, then times and digests")
-    }
-
-    fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Seen, E> {
-        let (horizon, rest) = bytes.split_first_chunk().ok_or_else(|| E::custom("no horizon"))?;
-        let horizon = match u64::from_be_bytes(*horizon) {
-            NO_HORIZON => None,
-            ms => Some(Timestamp::from_ms(ms)),
-        };
+        let bytes = <&[u8]>::deserialize(from)?;
+        let no_horizon = || D::Error::custom("no horizon");
+        let (horizon, rest) = bytes.split_first_chunk().ok_or_else(no_horizon)?;
+        let horizon = Some(u64::from_be_bytes(*horizon)).filter(|ms| *ms != NO_HORIZON);
         let (entries, rest) = rest.as_chunks::<ENTRY_BYTES>();
         if !rest.is_empty() {
-            return Err(E::custom("a piece of an entry"));
+            return Err(D::Error::custom("a piece of an entry"));
         }
         let entry = |bytes: &[u8; ENTRY_BYTES]| {
             let (at, digest) = bytes.split_first_chunk()?;
@@ -122,7 +104,7 @@ impl Visitor<'_> for Packed {
             Some((Timestamp::from_ms(u64::from_be_bytes(*at)), digest))
         };
         let entries = entries.iter().filter_map(entry).collect();
-        Ok(Seen { entries, horizon })
+        Ok(Self { entries, horizon: horizon.map(Timestamp::from_ms) })
     }
 }
 

@@ -19,6 +19,8 @@ mod error;
 #[cfg(test)]
 mod test_room;
 #[cfg(test)]
+mod restore_test;
+#[cfg(test)]
 mod worker_test;
 
 pub use error::Error;

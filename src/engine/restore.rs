@@ -68,8 +68,6 @@ pub struct Restorer<R> {
     lanes: BTreeMap<u32, Way<R>>,
     /// Bytes that may wait for the disk, in all lanes.
     room: u64,
-    /// The writer was told to hold back while rows are read.
-    holds_back: bool,
     told_at: Timestamp,
 }
 
@@ -89,7 +87,7 @@ impl<R: Row> Restorer<R> {
     #[must_use]
     pub const fn new(changelog: Topic, stores: Place, room: u64) -> Self {
         let told_at = Timestamp::from_ms(0);
-        Self { changelog, stores, lanes: BTreeMap::new(), room, holds_back: false, told_at }
+        Self { changelog, stores, lanes: BTreeMap::new(), room, told_at }
     }
 
     /// These lanes are to come back.
@@ -150,9 +148,9 @@ impl<R: Row> Restorer<R> {
         tools: Tools<'_>,
         mut set_aside: impl FnMut(Doubt),
     ) -> Result<(), Error> {
-        self.pace(tools.writer);
         let gathered_max = (self.room / GATHERED_SHARE).min(LANE_BYTES_MAX);
-        let bounds = Bounds { room: self.room, gathered_max };
+        let is_full = tools.writer.pending_bytes().saturating_add(self.gathered()) > self.room;
+        let bounds = Bounds { is_full, gathered_max };
         let begun = self.lanes.values().filter(|way| matches!(way, Way::Replayed(..))).count();
         let mut room = AT_ONCE.saturating_sub(begun);
         for (lane, way) in &mut self.lanes {
@@ -182,19 +180,17 @@ impl<R: Row> Restorer<R> {
                 }
             }
         }
-        self.pace(tools.writer);
         self.tell(tools.now);
         Ok(())
     }
 
-    /// Nothing is written while lanes come back, unless too much waits; and then at once, if it is much.
-    fn pace(&mut self, writer: &StoreWriter) {
+    /// Nothing is written while lanes come back, unless too much waits; and then at once, if it is much. To be said in every
+    /// round: lanes may be another's before they are whole.
+    pub fn pace(&self, writer: &StoreWriter) {
         let reads = self.lanes.values().any(|way| !matches!(way, Way::Whole(_)));
-        if reads != std::mem::replace(&mut self.holds_back, reads) {
-            writer.hold_back(reads);
-            if !reads && writer.pending_bytes() > self.room / 4 {
-                writer.hurry();
-            }
+        let read = writer.hold_back(reads);
+        if read && !reads && writer.pending_bytes() > self.room / 4 {
+            writer.hurry();
         }
     }
 
@@ -214,6 +210,15 @@ impl<R: Row> Restorer<R> {
                 None
             }
         }
+    }
+
+    /// Bytes that are not given to a store yet.
+    fn gathered(&self) -> u64 {
+        let of = |way: &Way<R>| match way {
+            Way::Replayed(replay, _) => replay.gathered.bytes(),
+            Way::Waiting { .. } | Way::Whole(_) => 0,
+        };
+        self.lanes.values().map(of).sum()
     }
 
     fn tell(&mut self, now: Timestamp) {
@@ -257,10 +262,12 @@ impl<R> Way<R> {
     }
 }
 
-/// How much of what is replayed may wait: of all lanes for the disk, of one to be given to its store.
+/// How much of what is replayed may wait.
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
-    room: u64,
+    /// All lanes together have no room.
+    is_full: bool,
+    /// Bytes of one lane, to be given to its store.
     gathered_max: u64,
 }
 
@@ -309,7 +316,7 @@ impl Replay {
 
     /// Replays one batch, unless too much of what was replayed is still to be written; whether the end is reached.
     fn step<R: Row>(&mut self, writer: &StoreWriter, bounds: &Bounds) -> Result<bool, Error> {
-        if self.desk.pending_bytes() > LANE_BYTES_MAX || writer.pending_bytes() > bounds.room {
+        if bounds.is_full || self.desk.pending_bytes() > LANE_BYTES_MAX {
             writer.hurry();
             return Ok(false);
         }

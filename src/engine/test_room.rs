@@ -246,6 +246,16 @@ impl ByHand {
         }
     }
 
+    /// In the midst of a restore more waits than may: it is written, and only then is more read.
+    pub(super) fn writes_before_it_reads_on(&mut self) {
+        assert!(self.worker.is_restoring());
+        self.rounds(1);
+        while self.worker.writer().unwrap().pending_bytes() > 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(self.worker.is_restoring());
+    }
+
     /// Ends in order; what it knows of its rows, by lane and key.
     pub(super) fn end(mut self) -> BTreeMap<(u32, String), Tally> {
         let rows = self.worker.rows();

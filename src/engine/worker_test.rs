@@ -151,13 +151,7 @@ fn a_store_that_was_whole_once_goes_on_where_its_restore_was_broken_off() {
         }
         broken_off.rounds(1);
     }
-    assert!(broken_off.worker.is_restoring());
-    // More waits than may: it is written before more is read.
-    broken_off.rounds(1);
-    while broken_off.worker.writer().unwrap().pending_bytes() > 0 {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    assert!(broken_off.worker.is_restoring());
+    broken_off.writes_before_it_reads_on();
     assert!(broken_off.end().is_empty(), "no lane is taken before it is whole");
     let before = restored();
     assert_eq!(work(&world, here.path()), expected);
@@ -276,13 +270,7 @@ fn a_restore_that_was_broken_off_after_it_wrote_begins_again() {
         }
         broken_off.rounds(1);
     }
-    assert!(broken_off.worker.is_restoring());
-    // More waits than may: it is written before more is read.
-    broken_off.rounds(1);
-    while broken_off.worker.writer().unwrap().pending_bytes() > 0 {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    assert!(broken_off.worker.is_restoring());
+    broken_off.writes_before_it_reads_on();
     assert!(broken_off.end().is_empty(), "no lane is taken before it is whole");
     assert_eq!(work(&world, dir.path()).len(), 12_000);
     assert_eq!(world.set_aside("unfinished"), 1.0);

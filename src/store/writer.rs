@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -64,14 +65,14 @@ struct Shared {
     clock: Box<dyn Fn() -> u64 + Send + Sync>,
     roster: Mutex<Roster>,
     wake: Condvar,
+    /// Nothing is written before somebody is in a hurry.
+    held_back: AtomicBool,
 }
 
 #[derive(Default)]
 struct Roster {
     desks: Vec<Arc<Desk>>,
     hurry: bool,
-    /// Nothing is written before somebody is in a hurry.
-    held_back: bool,
     stop: bool,
 }
 
@@ -119,9 +120,10 @@ impl StoreWriter {
         self.shared.hurry();
     }
 
-    /// Has the thread leave the processor to others, or go on, until somebody is in a hurry: rows are replayed.
-    pub fn hold_back(&self, held_back: bool) {
-        held(&self.shared.roster).held_back = held_back;
+    /// Has the thread leave the processor to others, while rows are replayed, until somebody is in a hurry; or go on. Whether it
+    /// was held back before.
+    pub fn hold_back(&self, held_back: bool) -> bool {
+        self.shared.held_back.swap(held_back, Ordering::Relaxed)
     }
 
     /// Takes a partition's store in.
@@ -380,7 +382,8 @@ impl Shared {
         clock: impl Fn() -> u64 + Send + Sync + 'static,
     ) -> Arc<Self> {
         let (clock, roster) = (Box::new(clock), Mutex::default());
-        Arc::new(Self { settings, by_hand, clock, roster, wake: Condvar::new() })
+        let (wake, held_back) = (Condvar::new(), AtomicBool::new(false));
+        Arc::new(Self { settings, by_hand, clock, roster, wake, held_back })
     }
 
     /// Makes the thread write now.
@@ -409,7 +412,7 @@ impl Shared {
                 .wait_timeout_while(held(&self.roster), self.settings.interval, idle)
                 .unwrap_or_else(PoisonError::into_inner);
             let (hurry, stop) = (std::mem::take(&mut roster.hurry), roster.stop);
-            let held_back = roster.held_back && !hurry && !stop;
+            let held_back = self.held_back.load(Ordering::Relaxed) && !hurry && !stop;
             drop(roster);
             if held_back {
                 continue;

@@ -116,7 +116,8 @@ impl Reader {
         let watch = Stopwatch::start();
         *lock(&self.bell.0) = Some(std::thread::current());
         let was_at_end = self.sources.iter().all(Source::at_end);
-        let mut room = *bounds;
+        let (records_max, bytes_max) = (bounds.records_max.max(1), bounds.bytes_max.max(1));
+        let mut room = PollBounds { records_max, bytes_max, ..*bounds };
         let mut records = 0;
         loop {
             for source in &mut self.sources {

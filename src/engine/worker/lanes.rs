@@ -88,6 +88,7 @@ impl<S: Stage> Worker<S> {
         let (Some(restorer), Some(writer)) = (&mut self.restorer, &self.writer) else {
             return Ok(());
         };
+        restorer.pace(writer);
         if restorer.is_idle() {
             return Ok(());
         }
