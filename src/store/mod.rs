@@ -29,6 +29,7 @@ mod pending;
 mod run;
 mod layer;
 mod desk;
+mod lane;
 mod writer;
 mod place;
 
@@ -36,13 +37,14 @@ pub use checkpoint::Checkpoint;
 pub use desk::Progress;
 pub use error::{Doubt, Error, Remedy};
 pub use key::LAYOUT;
+pub use lane::Lane;
 pub use memory::{Copied, MemoryDisk};
 pub use open::{Opened, StoreSettings, Trusted};
 pub use pending::Looked;
 pub use place::Place;
 pub use run::Gathered;
 pub use view::{KeyValue, RowChange, Store, StoreStats};
-pub use writer::{Lane, StoreWriter, WriterSettings};
+pub use writer::{StoreWriter, WriterSettings};
 
 #[cfg(test)]
 mod crash_test;
