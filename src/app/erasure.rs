@@ -62,7 +62,7 @@ struct Looked {
 
 impl Looked {
     fn new(thread: Thread) -> Result<Self, Error> {
-        let id = customer_id(&thread).map_err(|error| Error::Failed(error.to_string()))?;
+        let id = customer_id(&thread);
         let keys = [
             CustomerKey::Profile(id.clone()),
             CustomerKey::Details(id.clone()),
@@ -203,7 +203,7 @@ mod tests {
         };
         let event = Event {
             kind: EventKind::MessageReceived(body),
-            event_id: event_id(&[text]).unwrap(),
+            event_id: event_id(&[text]),
             account_id: Some(thread().account_id),
             person_id: Some(thread().person_id),
             occurred_at: NOW,
@@ -218,7 +218,7 @@ mod tests {
             wish,
             command_id: CommandId::parse(name).unwrap(),
             thread: thread(),
-            conversation_id: conversation_id(&thread(), 1).unwrap(),
+            conversation_id: conversation_id(&thread(), 1),
             agent_id: AgentId::parse("ana").unwrap(),
             issued_at: NOW,
         };

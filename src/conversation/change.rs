@@ -2,7 +2,6 @@
 //!
 //! None of them starts, ends or routes anything, moves a clock or the reply window.
 
-use crate::conversation::error::Error;
 use crate::conversation::item::{DELETED_TEXT, shortened};
 use crate::conversation::ledger::{Author, Entry, mid_key};
 use crate::conversation::state::EarlyChange;
@@ -14,10 +13,10 @@ use crate::engine::stage::Exit;
 
 impl Turn<'_> {
     /// A message was unsent.
-    pub(super) fn deleted(&mut self, event: &Event) -> Result<Exit, Error> {
-        let Some(mid) = &event.mid else { return Ok(Exit::Skipped("ignored")) };
+    pub(super) fn deleted(&mut self, event: &Event) -> Exit {
+        let Some(mid) = &event.mid else { return Exit::Skipped("ignored") };
         if let Some(exit) = self.repeated(event) {
-            return Ok(exit);
+            return exit;
         }
         let key = mid_key(mid);
         let Some(entry) = self.state.ledger.get_mut(key) else {
@@ -27,54 +26,49 @@ impl Turn<'_> {
                 let body = FactBody::MessageDeleted { mid: mid.clone() };
                 self.tell(Initiator::System, self.at, body);
             }
-            return Ok(Exit::Emitted);
+            return Exit::Emitted;
         };
         if entry.deleted {
-            return Ok(Exit::Skipped("duplicate"));
+            return Exit::Skipped("duplicate");
         }
         (entry.deleted, entry.num_edit) = (true, 0);
         let initiator = writer(entry);
-        self.say_in_preview(event, key, DELETED_TEXT)?;
+        self.say_in_preview(event, key, DELETED_TEXT);
         self.state.stories.retain(|story| story.mid != *mid);
         self.tell(initiator, self.at, FactBody::MessageDeleted { mid: mid.clone() });
-        Ok(Exit::Emitted)
+        Exit::Emitted
     }
 
     /// A message's text was changed.
-    pub(super) fn edited(
-        &mut self,
-        event: &Event,
-        text: &str,
-        num_edit: u32,
-    ) -> Result<Exit, Error> {
-        let Some(mid) = &event.mid else { return Ok(Exit::Skipped("ignored")) };
+    pub(super) fn edited(&mut self, event: &Event, text: &str, num_edit: u32) -> Exit {
+        let Some(mid) = &event.mid else { return Exit::Skipped("ignored") };
         if let Some(exit) = self.repeated(event) {
-            return Ok(exit);
+            return exit;
         }
         let key = mid_key(mid);
         let Some(entry) = self.state.ledger.get_mut(key) else {
             let change = EarlyChange::Edited { text: text.to_owned(), num_edit };
             self.wait_for(key, self.at, change);
-            return Ok(Exit::Emitted);
+            return Exit::Emitted;
         };
         if entry.deleted {
-            return Ok(Exit::Skipped("deleted"));
+            return Exit::Skipped("deleted");
         }
         if num_edit <= entry.num_edit {
-            return Ok(Exit::Skipped("stale"));
+            return Exit::Skipped("stale");
         }
         entry.num_edit = num_edit;
         let initiator = writer(entry);
-        self.say_in_preview(event, key, &shortened(text))?;
+        self.say_in_preview(event, key, &shortened(text));
         let body = FactBody::MessageEdited { mid: mid.clone(), text: text.to_owned(), num_edit };
         self.tell(initiator, self.at, body);
-        Ok(Exit::Emitted)
+        Exit::Emitted
     }
 
     /// The preview says what became of its message, also where a merge brought it.
-    fn say_in_preview(&mut self, event: &Event, key: u128, text: &str) -> Result<(), Error> {
+    fn say_in_preview(&mut self, event: &Event, key: u128, text: &str) {
         if self.state.preview.of.is_none_or(|(_, of)| of != key) {
-            return Ok(());
+            return;
         }
         text.clone_into(&mut self.state.preview.text);
         self.tell_home_of_preview(event.event_id.as_str(), None, 0)

@@ -106,11 +106,17 @@ pub struct Decision {
     pub exit: Exit,
 }
 
+/// Whether deciding on a state can fail, whatever comes: an echo held in it may not read back.
+#[must_use]
+pub const fn may_fail(before: &ThreadState) -> bool {
+    !before.held.is_empty()
+}
+
 /// Decides.
 ///
 /// # Errors
 ///
-/// [`Error`] when an id cannot be derived; none in practice.
+/// [`Error`] when an echo that was held does not read back: never of a state that cannot ([`may_fail`]).
 pub fn decide(
     before: Box<ThreadState>,
     input: &Input<'_>,
@@ -122,8 +128,8 @@ pub fn decide(
     timer::fire_before(&mut turn, at)?;
     turn.origin = input.origin(world.thread);
     let exit = match input {
-        Input::Event(event) => turn.event(event)?,
-        Input::Command(command) => turn.command(command)?,
+        Input::Event(event) => turn.event(event),
+        Input::Command(command) => turn.command(command),
         Input::Routing(decision) => turn.routing(decision),
         Input::Outcome(result) => turn.outcome(result)?,
         Input::Timer => Exit::Emitted,
@@ -134,18 +140,19 @@ pub fn decide(
     turn.tell_routing();
     // A timer that fired before a repeated input has told something: the record leaves with effects.
     let exit = if turn.has_effects() { Exit::Emitted } else { exit };
-    let (state, effects) = turn.finish()?;
+    let (state, effects) = turn.finish();
     debug_assert_eq!(invariant::broken(&state), None);
     debug_assert!(invariant::facts_are_counted(facts_before, &state, &effects));
     Ok(Decision { state, effects, exit })
 }
 
 impl Turn<'_> {
-    fn event(&mut self, event: &Event) -> Result<Exit, Error> {
+    fn event(&mut self, event: &Event) -> Exit {
         if let Some(gone) = self.is_for_the_gone() {
             if matches!(event.kind, EventKind::MessageEchoed(_)) {
                 // It may be of a send from before they parted.
-                return self.whose(event, &gone, 0).map(|()| Exit::Emitted);
+                self.whose(event, &gone, 0);
+                return Exit::Emitted;
             }
             return self.give_back(event, &gone);
         }
@@ -160,16 +167,16 @@ impl Turn<'_> {
             EventKind::MessageEchoed(body) => self.echoed(event, body),
             EventKind::MessageEdited { text, num_edit } => self.edited(event, text, *num_edit),
             EventKind::MessageDeleted { direction: _ } => self.deleted(event),
-            EventKind::MessageRead { watermark_at } => Ok(self.read(event, *watermark_at)),
-            EventKind::ReactionAdded(reaction) => Ok(self.reacted(event, reaction, false)),
-            EventKind::ReactionRemoved(reaction) => Ok(self.reacted(event, reaction, true)),
+            EventKind::MessageRead { watermark_at } => self.read(event, *watermark_at),
+            EventKind::ReactionAdded(reaction) => self.reacted(event, reaction, false),
+            EventKind::ReactionRemoved(reaction) => self.reacted(event, reaction, true),
             // A bare referral starts nothing; what the account is told is no thread's concern.
             EventKind::ReferralReceived { .. }
             | EventKind::ThreadControl(_)
             | EventKind::AccountPolicy { .. }
             | EventKind::WebhookTest { .. }
             | EventKind::Ignored { .. }
-            | EventKind::DeadLetter { .. } => Ok(Exit::Skipped("ignored")),
+            | EventKind::DeadLetter { .. } => Exit::Skipped("ignored"),
         }
     }
 }

@@ -28,27 +28,27 @@ const CLOCK_SKEW_MS: u64 = MINUTE_MS;
 
 impl Turn<'_> {
     /// The business wrote, by whatever route.
-    pub(super) fn echoed(&mut self, event: &Event, body: &MessageBody) -> Result<Exit, Error> {
+    pub(super) fn echoed(&mut self, event: &Event, body: &MessageBody) -> Exit {
         if let Some(exit) = self.repeated(event) {
-            return Ok(exit);
+            return exit;
         }
         let key = item_key(event);
         match self.state.ledger.get(key).map(|entry| entry.author) {
-            Some(Author::Desk) => return Ok(Exit::Skipped("own_echo")),
-            Some(Author::Customer | Author::NativeApp) => return Ok(Exit::Skipped("duplicate")),
+            Some(Author::Desk) => return Exit::Skipped("own_echo"),
+            Some(Author::Customer | Author::NativeApp) => return Exit::Skipped("duplicate"),
             None => (),
         }
         if self.state.held.iter().any(|held| held.key == key) {
-            return Ok(Exit::Skipped("duplicate"));
+            return Exit::Skipped("duplicate");
         }
         // A test from the account to itself: nobody is there to be served.
         if body.to_self {
-            return Ok(Exit::Skipped("self"));
+            return Exit::Skipped("self");
         }
         let own = self.world.thread;
         let via = if self.is_given_back(event) { Some(own) } else { self.world.via };
-        if self.absorb(event, body, via)? {
-            return Ok(Exit::Emitted);
+        if self.absorb(event, body, via) {
+            return Exit::Emitted;
         }
         self.take_as_native(event, body, via)
     }
@@ -62,15 +62,10 @@ impl Turn<'_> {
     }
 
     /// An echo of nothing known here was written in the app, unless who was this thread's home knows of it.
-    fn take_as_native(
-        &mut self,
-        event: &Event,
-        body: &MessageBody,
-        via: Option<&Thread>,
-    ) -> Result<Exit, Error> {
+    fn take_as_native(&mut self, event: &Event, body: &MessageBody, via: Option<&Thread>) -> Exit {
         let is_given_back = via == Some(self.world.thread);
-        if !is_given_back && self.ask_whose(event)? {
-            return Ok(Exit::Emitted);
+        if !is_given_back && self.ask_whose(event) {
+            return Exit::Emitted;
         }
         self.native(event, body, event.occurred_at.min(self.world.now))
     }
@@ -83,25 +78,26 @@ impl Turn<'_> {
         event: &Event,
         body: &MessageBody,
         via: Option<&Thread>,
-    ) -> Result<bool, Error> {
+    ) -> bool {
         let (key, at) = (item_key(event), event.occurred_at.min(self.world.now));
         let is_held = self.state.held.iter().any(|held| held.key == key);
         if is_held || self.state.ledger.get(key).is_some() {
-            return Ok(true);
+            return true;
         }
         match self.looks_like(at, body).map(|send| (send.send_id.clone(), send.doubt)) {
             Some((send_id, Doubt::Unknown { .. } | Doubt::Asked)) => {
-                self.settle_by(event, &send_id)?;
-                Ok(true)
+                self.settle_by(event, &send_id);
+                true
             }
             Some((send_id, Doubt::None)) if self.state.held.len() < bound::HELD => {
                 let until = self.world.now.plus_ms(self.account(at).echo_hold_ms.min(MINUTE_MS));
                 let kept = Kept { event: event.clone(), via: via.cloned() };
-                let event_json = serde_json::to_vec(&kept).map_err(|_json| Error::HeldEcho)?;
+                // Our own types are always written; what was not could not be taken up again, and is not held.
+                let Ok(event_json) = serde_json::to_vec(&kept) else { return false };
                 self.state.held.push(HeldEcho { key, send_id, until, event: event_json });
-                Ok(true)
+                true
             }
-            Some((_, Doubt::None)) | None => Ok(false),
+            Some((_, Doubt::None)) | None => false,
         }
     }
 
@@ -120,9 +116,9 @@ impl Turn<'_> {
     }
 
     /// Somebody of the business wrote in the app.
-    fn native(&mut self, event: &Event, body: &MessageBody, at: Timestamp) -> Result<Exit, Error> {
+    fn native(&mut self, event: &Event, body: &MessageBody, at: Timestamp) -> Exit {
         if !self.account(at).echo {
-            return Ok(Exit::Skipped("echo_disabled"));
+            return Exit::Skipped("echo_disabled");
         }
         let initiator = Initiator::NativeApp;
         let began = self.join_or_start(Direction::Outbound, &initiator, at);
@@ -130,10 +126,10 @@ impl Turn<'_> {
         let mut entry = Entry::new(item_key(event), Author::NativeApp, body.content.kind, at);
         entry.contact = number;
         self.count_item(at, true);
-        self.show(event, body, entry, &initiator)?;
+        self.show(event, body, entry, &initiator);
         self.answer_for_good(&initiator, at, number);
         self.route_echo(began, at);
-        Ok(Exit::Emitted)
+        Exit::Emitted
     }
 
     /// A contact an echo began stays with its agent, or is routed while that is wished.
@@ -158,7 +154,8 @@ impl Turn<'_> {
         let held = self.state.held.remove(place);
         if self.state.sends.iter().any(|send| send.send_id == held.send_id) {
             let event = read(&held)?.event;
-            return self.settle_by(&event, &held.send_id);
+            self.settle_by(&event, &held.send_id);
+            return Ok(());
         }
         self.release(&held)
     }
@@ -171,13 +168,14 @@ impl Turn<'_> {
         let via = via.or_else(|| its_own.clone());
         let before = std::mem::replace(&mut self.origin, its_own);
         let parted = via.as_ref().filter(|via| *via != self.world.thread && !self.is_guest(via));
-        let placed = match parted {
-            _ if self.absorb(&event, body, via.as_ref())? => Ok(Exit::Emitted),
-            Some(parted) => self.not_ours(&event, parted, 0),
-            None => self.take_as_native(&event, body, via.as_ref()),
-        };
+        if !self.absorb(&event, body, via.as_ref()) {
+            match parted {
+                Some(parted) => self.not_ours(&event, parted, 0),
+                None => self.take_as_native(&event, body, via.as_ref()),
+            };
+        }
         self.origin = before;
-        placed.map(|_| ())
+        Ok(())
     }
 }
 

@@ -196,7 +196,7 @@ fn the_stage_turns_a_message_into_timeline_and_request_and_a_reply_into_a_send()
         },
         command_id: CommandId::parse("cmd-1").unwrap(),
         thread: thread(),
-        conversation_id: derive::conversation_id(&thread(), 1).unwrap(),
+        conversation_id: derive::conversation_id(&thread(), 1),
         agent_id: AgentId::parse("ana").unwrap(),
         issued_at: at(1),
     };

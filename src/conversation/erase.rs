@@ -4,7 +4,6 @@
 //! nothing is applied twice; ties to other threads, so that their items arrive. Topics that are deleted by time forget
 //! by themselves; `timeline` tells views and analysts to forget (`customer.deleted`).
 
-use crate::conversation::error::Error;
 use crate::conversation::state::ThreadState;
 use crate::conversation::turn::Turn;
 use crate::domain::command::DeskCommand;
@@ -32,7 +31,7 @@ impl ThreadState {
 
 impl Turn<'_> {
     /// Erases this thread's person.
-    pub(super) fn erase(&mut self, command: &DeskCommand) -> Result<(), Error> {
+    pub(super) fn erase(&mut self, command: &DeskCommand) {
         let (at, by) = (self.at, Initiator::Agent(command.agent_id.clone()));
         self.end_contact(EndReason::CustomerDeleted, &by, at);
         self.close_for_good(&by, at);
@@ -44,7 +43,7 @@ impl Turn<'_> {
                 &home,
                 (&id, Some(&command.agent_id)),
                 ThreadNote::Forget { guest, hops: 0 },
-            )?;
+            );
         }
         self.state.conversation = None;
         self.tell(by, at, FactBody::CustomerDeleted { items });
@@ -66,6 +65,5 @@ impl Turn<'_> {
             guest.mids.clear();
         }
         self.forget_snapshot();
-        Ok(())
     }
 }

@@ -1,14 +1,10 @@
 //! Why an input cannot be decided. Pure.
 
 use crate::domain::event::DeadLetterReason;
-use crate::domain::id::IdError;
 
 /// Why an input cannot be decided.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// An id of ours cannot be derived; none in practice.
-    #[error("an id cannot be derived")]
-    Id(#[from] IdError),
     /// A held echo does not read back; none in practice.
     #[error("a held echo does not read")]
     HeldEcho,
@@ -19,7 +15,7 @@ impl Error {
     #[must_use]
     pub const fn remedy(&self) -> DeadLetterReason {
         match self {
-            Self::Id(_) | Self::HeldEcho => DeadLetterReason::BadRecord,
+            Self::HeldEcho => DeadLetterReason::BadRecord,
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What the person wrote: messages, story replies, mentions, postbacks. Pure.
 
 use crate::conversation::early::Waited;
-use crate::conversation::error::Error;
 use crate::conversation::ledger::{Author, Entry, item_key};
 use crate::conversation::seen::Memory;
 use crate::conversation::state::Preview;
@@ -43,7 +42,7 @@ impl Turn<'_> {
     }
 
     /// A button's tap is a message.
-    pub(super) fn postback(&mut self, event: &Event, title: Option<&str>) -> Result<Exit, Error> {
+    pub(super) fn postback(&mut self, event: &Event, title: Option<&str>) -> Exit {
         let content = Content { kind: ContentKind::Text, text: title.map(str::to_owned) };
         let body = MessageBody {
             content,
@@ -61,42 +60,42 @@ impl Turn<'_> {
     }
 
     /// The person wrote.
-    pub(super) fn received(&mut self, event: &Event, body: &MessageBody) -> Result<Exit, Error> {
+    pub(super) fn received(&mut self, event: &Event, body: &MessageBody) -> Exit {
         let key = item_key(event);
         if let Some(exit) = self.repeated(event) {
-            return Ok(exit);
+            return exit;
         }
         if self.state.ledger.get(key).is_some() {
-            return Ok(Exit::Skipped("duplicate"));
+            return Exit::Skipped("duplicate");
         }
         if body.to_self {
-            return Ok(Exit::Skipped("self"));
+            return Exit::Skipped("self");
         }
         let mention = body.content.kind == ContentKind::StoryMention;
         let mentions = self.account(self.at).story_mentions;
         match mentions {
-            StoryMentions::Ignore if mention => return Ok(Exit::Skipped("ignored")),
+            StoryMentions::Ignore if mention => return Exit::Skipped("ignored"),
             StoryMentions::TimelineOnly if mention => {
                 let customer = Initiator::Customer;
                 self.know_customer(&customer, self.at);
                 let entry = Entry::new(key, Author::Customer, body.content.kind, self.at);
-                self.show(event, body, entry, &customer)?;
+                self.show(event, body, entry, &customer);
             }
             StoryMentions::Ignore
             | StoryMentions::TimelineOnly
-            | StoryMentions::CreateConversation => self.inbound(event, body, key)?,
+            | StoryMentions::CreateConversation => self.inbound(event, body, key),
         }
-        Ok(Exit::Emitted)
+        Exit::Emitted
     }
 
     /// An inbound item in a contact.
-    fn inbound(&mut self, event: &Event, body: &MessageBody, key: u128) -> Result<(), Error> {
+    fn inbound(&mut self, event: &Event, body: &MessageBody, key: u128) {
         let at = self.at;
         let began = self.join_or_start(Direction::Inbound, &Initiator::Customer, at);
         let mut entry = Entry::new(key, Author::Customer, body.content.kind, at);
         entry.contact = self.contact_number();
         self.count_item(at, false);
-        self.show(event, body, entry, &Initiator::Customer)?;
+        self.show(event, body, entry, &Initiator::Customer);
         self.state.last_inbound_at = self.state.last_inbound_at.max(Some(at));
         let opens = self.opens(event);
         self.came_from(at, opens);
@@ -105,7 +104,6 @@ impl Turn<'_> {
         }
         self.inbound_waits(at);
         self.route_inbound(began, at);
-        Ok(())
     }
 
     /// Puts an item of the platform in the ledger and the timeline, with what had waited for it.
@@ -115,7 +113,7 @@ impl Turn<'_> {
         body: &MessageBody,
         mut entry: Entry,
         initiator: &Initiator,
-    ) -> Result<(), Error> {
+    ) {
         let at = entry.occurred_at;
         let waited = self.apply_waiting(&mut entry);
         let has_story =
@@ -127,7 +125,7 @@ impl Turn<'_> {
             has_story.then(|| if is_there { at.plus_ms(STORY_MS) } else { at });
         let elsewhere = self.origin.as_ref().map(Thread::key);
         let thread = elsewhere.as_ref().unwrap_or(&self.key);
-        let mut item = item(thread, event, body, (&entry, waited.edit.as_ref()))?;
+        let mut item = item(thread, event, body, (&entry, waited.edit.as_ref()));
         item.origin = self.origin.clone();
         self.preview(&entry, item.text.as_deref(), body);
         let (deleted, expires_at) = (entry.deleted, entry.story_expires_at);
@@ -138,7 +136,7 @@ impl Turn<'_> {
             Author::NativeApp | Author::Desk => FactBody::MessageSent(item),
         };
         self.tell_of(contact, initiator.clone(), at, fact);
-        let Some(mid) = &event.mid else { return Ok(()) };
+        let Some(mid) = &event.mid else { return };
         if let Some(origin) = self.origin.clone() {
             self.guest(&origin);
             self.is_of(&origin, mid);
@@ -152,7 +150,6 @@ impl Turn<'_> {
             }
             None => (),
         }
-        Ok(())
     }
 
     /// Tells what had waited for an item.
@@ -199,12 +196,12 @@ fn item(
     event: &Event,
     body: &MessageBody,
     (entry, edit): (&Entry, Option<&(String, u32)>),
-) -> Result<Item, Error> {
+) -> Item {
     let name = event.mid.as_ref().map_or(event.event_id.as_str(), MessageId::as_str);
     let said = !entry.deleted;
     let text = edit.map(|(text, _)| text.clone()).or_else(|| body.content.text.clone());
-    Ok(Item {
-        item_id: derive::item_id(&[thread, "item", name])?,
+    Item {
+        item_id: derive::item_id(&[thread, "item", name]),
         mid: event.mid.clone(),
         send_id: None,
         kind: body.content.kind,
@@ -217,7 +214,7 @@ fn item(
         standby: body.standby,
         request_folder: body.folder.clone(),
         origin: None,
-    })
+    }
 }
 
 /// The first code points of a text.

@@ -2,7 +2,6 @@
 //!
 //! A heart is no reply: it clears nothing, arms nothing, assigns nobody.
 
-use crate::conversation::error::Error;
 use crate::conversation::ledger::{Author, mid_key};
 use crate::conversation::state::{Doubt, PendingSend, Sending};
 use crate::conversation::turn::Turn;
@@ -20,15 +19,15 @@ impl Turn<'_> {
         command: &DeskCommand,
         mid: &MessageId,
         on: bool,
-    ) -> Result<Option<Refusal>, Error> {
+    ) -> Option<Refusal> {
         match self.heartable(mid, on) {
             Ok(true) => (),
-            Ok(false) => return Ok(None),
-            Err(refusal) => return Ok(Some(refusal)),
+            Ok(false) => return None,
+            Err(refusal) => return Some(refusal),
         }
         let (at, key) = (self.at, self.world.thread.key());
-        let item_id = derive::item_id(&[&key, "heart", command.command_id.as_str()])?;
-        let send_id = derive::send_id(&item_id, 0)?;
+        let item_id = derive::item_id(&[&key, "heart", command.command_id.as_str()]);
+        let send_id = derive::send_id(&item_id, 0);
         self.mark(mid, on);
         let body = if on {
             FactBody::MessageLiked { mid: mid.clone() }
@@ -59,7 +58,7 @@ impl Turn<'_> {
             tag_from_at: until.1.plus_ms(1),
             automatic: false,
         });
-        Ok(None)
+        None
     }
 
     /// Whether there is anything to do; or why not.

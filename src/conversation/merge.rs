@@ -7,7 +7,6 @@
 //! | source   | its preview       | says at home, too, what becomes of the message that the merge brought there   |
 //! | source   | anything new      | passes it on to its home; what it began before it ends itself                 |
 
-use crate::conversation::error::Error;
 use crate::conversation::life_cycle::Began;
 use crate::conversation::part::{BROUGHT, brought_by};
 use crate::conversation::sla;
@@ -29,9 +28,9 @@ impl Turn<'_> {
         &mut self,
         command: &DeskCommand,
         (into, confirmed): (&Thread, bool),
-    ) -> Result<Option<Refusal>, Error> {
+    ) -> Option<Refusal> {
         if let Some(refusal) = self.unmergeable(into, confirmed) {
-            return Ok(Some(refusal));
+            return Some(refusal);
         }
         let (at, by) = (self.at, Initiator::Agent(command.agent_id.clone()));
         let contact = self.what_the_contact_leaves();
@@ -47,14 +46,14 @@ impl Turn<'_> {
                 opened_by: self.state.more.opened_by,
                 ad_until_at: self.state.more.ad_until,
             },
-            conversation_id: conversation_id.transpose()?,
+            conversation_id,
             contact,
             companions: self.state.ties.guests.iter().map(on_the_way).collect(),
         });
         let id = ["take-in", command.command_id.as_str()];
         let note = ThreadNote::TakeIn { newcomer, hops: 0 };
-        self.say_to(into, (&id, Some(&command.agent_id)), note)?;
-        Ok(None)
+        self.say_to(into, (&id, Some(&command.agent_id)), note);
+        None
     }
 
     fn unmergeable(&self, into: &Thread, confirmed: bool) -> Option<Refusal> {
@@ -104,7 +103,7 @@ impl Turn<'_> {
     }
 
     /// What another thread says to this one.
-    pub(super) fn heed(&mut self, command: &DeskCommand, note: &ThreadNote) -> Result<(), Error> {
+    pub(super) fn heed(&mut self, command: &DeskCommand, note: &ThreadNote) {
         match note {
             ThreadNote::TakeIn { newcomer, hops } => self.take_in(command, newcomer, *hops),
             ThreadNote::LetGo { guest, answer, inside, hops } => {
@@ -112,7 +111,6 @@ impl Turn<'_> {
             }
             ThreadNote::Gone { answer, waiting, items } => {
                 self.be_own_again(command, answer, (waiting.as_deref(), items));
-                Ok(())
             }
             ThreadNote::Forget { guest, hops } => self.forget_guest(command, guest, *hops),
             ThreadNote::Preview { guest, text, hops } => {
@@ -120,15 +118,15 @@ impl Turn<'_> {
             }
             ThreadNote::Echo { event, from, hops } => self.whose(event, from, *hops),
             // The edge hands these over as the event and the outcome they are.
-            ThreadNote::Event { .. } | ThreadNote::Outcome { .. } => Ok(()),
+            ThreadNote::Event { .. } | ThreadNote::Outcome { .. } => (),
         }
     }
 
-    fn take_in(&mut self, command: &DeskCommand, from: &Guest, hops: u8) -> Result<(), Error> {
+    fn take_in(&mut self, command: &DeskCommand, from: &Guest, hops: u8) {
         // Two merges crossed: the thread with the lesser key is the home of both.
         if self.state.ties.home.as_ref() == Some(&from.thread.guest) {
             if *self.world.thread > from.thread.guest {
-                return Ok(());
+                return;
             }
             self.state.ties.home = None;
         }
@@ -147,23 +145,17 @@ impl Turn<'_> {
         self.welcome(arrived(&from.thread));
         let body = FactBody::CustomerMerged {
             source: from.thread.guest.clone(),
-            source_customer_id: derive::customer_id(&from.thread.guest)?,
+            source_customer_id: derive::customer_id(&from.thread.guest),
             source_conversation_id: from.conversation_id.clone(),
         };
         self.tell(by, self.at, body);
         if let Some(contact) = &from.contact {
             self.take_over(command, contact, Some(brought_by(&from.thread.guest)));
         }
-        Ok(())
     }
 
     /// What a merge brought into the preview says something else now.
-    fn show_brought(
-        &mut self,
-        command: &DeskCommand,
-        (guest, text): (&Thread, &str),
-        hops: u8,
-    ) -> Result<(), Error> {
+    fn show_brought(&mut self, command: &DeskCommand, (guest, text): (&Thread, &str), hops: u8) {
         let of = self.state.preview.of.map(|(_, of)| of);
         let text = match of {
             Some(of) if of == brought_by(guest) => text,
@@ -172,7 +164,7 @@ impl Turn<'_> {
             Some(_) | None => return self.pass_on_preview(command, (guest, text), hops),
         };
         if self.state.preview.text == text {
-            return Ok(());
+            return;
         }
         text.clone_into(&mut self.state.preview.text);
         self.publish_snapshot();
@@ -180,14 +172,9 @@ impl Turn<'_> {
     }
 
     /// Who came when this thread was merged itself is known at its home alone.
-    fn pass_on_preview(
-        &mut self,
-        command: &DeskCommand,
-        (guest, text): (&Thread, &str),
-        hops: u8,
-    ) -> Result<(), Error> {
+    fn pass_on_preview(&mut self, command: &DeskCommand, (guest, text): (&Thread, &str), hops: u8) {
         let home = self.home_within(hops);
-        let Some(home) = home.filter(|_| !self.is_guest(guest)) else { return Ok(()) };
+        let Some(home) = home.filter(|_| !self.is_guest(guest)) else { return };
         let id = ["preview", command.command_id.as_str()];
         let (guest, text) = (guest.clone(), text.to_owned());
         let note = ThreadNote::Preview { guest, text, hops: hops + 1 };
@@ -195,14 +182,9 @@ impl Turn<'_> {
     }
 
     /// If this thread is merged, its home shows what its preview says now, as long as it shows that at all.
-    pub(super) fn tell_home_of_preview(
-        &mut self,
-        cause: &str,
-        by: Option<&AgentId>,
-        hops: u8,
-    ) -> Result<(), Error> {
+    pub(super) fn tell_home_of_preview(&mut self, cause: &str, by: Option<&AgentId>, hops: u8) {
         let home = self.home_within(hops);
-        let Some(home) = home else { return Ok(()) };
+        let Some(home) = home else { return };
         let (guest, text) = (self.world.thread.clone(), self.state.preview.text.clone());
         let note = ThreadNote::Preview { guest, text, hops: hops + 1 };
         self.say_to(&home, (&["preview", cause], by), note)

@@ -22,7 +22,7 @@ impl Turn<'_> {
     /// Takes in the outcome of a part.
     pub(super) fn outcome(&mut self, result: &SendResult) -> Result<Exit, Error> {
         let pending = self.state.sends.iter().find(|send| send.send_id == result.send_id);
-        let Some(pending) = pending.cloned() else { return self.pass_on_outcome(result) };
+        let Some(pending) = pending.cloned() else { return Ok(self.pass_on_outcome(result)) };
         match (&pending.what, &result.outcome) {
             (Sending::Words { .. }, SendOutcome::Accepted { mid }) => {
                 self.accepted(&pending.send_id, mid.as_ref())?;
@@ -56,7 +56,7 @@ impl Turn<'_> {
     fn accepted(&mut self, send_id: &SendId, mid: Option<&MessageId>) -> Result<(), Error> {
         let key = mid.map(mid_key);
         self.state.held.retain(|held| Some(held.key) != key);
-        self.settle(send_id, mid)?;
+        self.settle(send_id, mid);
         self.release_held_for(send_id)
     }
 
@@ -69,9 +69,9 @@ impl Turn<'_> {
     }
 
     /// A part went out, by the answer or by its echo.
-    fn settle(&mut self, send_id: &SendId, mid: Option<&MessageId>) -> Result<(), Error> {
-        let Some(send) = self.take(send_id) else { return Ok(()) };
-        let Sending::Words { human, .. } = send.what else { return Ok(()) };
+    fn settle(&mut self, send_id: &SendId, mid: Option<&MessageId>) {
+        let Some(send) = self.take(send_id) else { return };
+        let Sending::Words { human, .. } = send.what else { return };
         let initiator = by(&send, human);
         let own = self.state.ledger.remove(send_key(send_id));
         let mut entry = own.unwrap_or_else(|| {
@@ -112,7 +112,7 @@ impl Turn<'_> {
         }
         if let Some((mid, waited)) = waited {
             if let Some(native) = taken_for {
-                self.recognise(&send, mid, &native)?;
+                self.recognise(&send, mid, &native);
             }
             if deleted {
                 let body = FactBody::MessageDeleted { mid: mid.clone() };
@@ -120,30 +120,23 @@ impl Turn<'_> {
             }
             self.tell_waited(mid, send.requested_at, waited, &Initiator::NativeApp);
         }
-        Ok(())
     }
 
     /// The same by its echo.
-    pub(super) fn settle_by(&mut self, echo: &Event, send_id: &SendId) -> Result<(), Error> {
-        self.settle(send_id, echo.mid.as_ref())?;
+    pub(super) fn settle_by(&mut self, echo: &Event, send_id: &SendId) {
+        self.settle(send_id, echo.mid.as_ref());
         if let Some((thread, mid)) = echo.thread().zip(echo.mid.as_ref()) {
             self.is_of(&thread, mid);
         }
-        Ok(())
     }
 
     /// What was taken for written in the app was this send: one message, told of once.
-    fn recognise(
-        &mut self,
-        send: &PendingSend,
-        mid: &MessageId,
-        native: &Entry,
-    ) -> Result<(), Error> {
+    fn recognise(&mut self, send: &PendingSend, mid: &MessageId, native: &Entry) {
         let thread = self.thread_of(mid).key();
         let body = FactBody::MessageRecognised {
             item_id: send.item_id.clone(),
             mid: mid.clone(),
-            instead_of: derive::item_id(&[&thread, "item", mid.as_str()])?,
+            instead_of: derive::item_id(&[&thread, "item", mid.as_str()]),
         };
         self.tell_of(contact_of(send), Initiator::System, self.at, body);
         if let Some(conversation) = &mut self.state.conversation {
@@ -158,7 +151,6 @@ impl Turn<'_> {
             let body = FactBody::ReactionAdded { mid: mid.clone(), emoji: None };
             self.tell(Initiator::Customer, self.at, body);
         }
-        Ok(())
     }
 
     /// Instagram will never take it.
@@ -181,7 +173,7 @@ impl Turn<'_> {
         let held = self.state.held.iter().position(|held| held.send_id == send.send_id);
         if let Some(held) = held.map(|place| self.state.held.remove(place)) {
             let event = echo::read(&held)?.event;
-            self.settle_by(&event, &send.send_id)?;
+            self.settle_by(&event, &send.send_id);
             return Ok(Exit::Emitted);
         }
         let ask_at = self.at.plus_ms(self.account(self.at).unknown_after_ms);

@@ -9,7 +9,6 @@
 //! | home     | `forget`          | forgets the items of a guest who is erased                                    |
 
 use crate::conversation::change::writer;
-use crate::conversation::error::Error;
 use crate::conversation::item::DELETED_TEXT;
 use crate::conversation::ledger::{Author, Entry, mid_key};
 use crate::conversation::state::{Due, Preview, TiedGuest};
@@ -32,16 +31,16 @@ pub(super) fn brought_by(guest: &Thread) -> u128 {
 
 impl Turn<'_> {
     /// Asks the home to let this thread go; it answers the command.
-    pub(super) fn unmerge(&mut self, command: &DeskCommand) -> Result<Option<Refusal>, Error> {
+    pub(super) fn unmerge(&mut self, command: &DeskCommand) -> Option<Refusal> {
         let Some(home) = self.state.ties.home.clone() else {
-            return Ok(Some(Refusal::CannotUnmerge));
+            return Some(Refusal::CannotUnmerge);
         };
         let (guest, answer) = (self.world.thread.clone(), command.command_id.clone());
         let inside = self.state.ties.guests.iter().map(|guest| guest.thread.clone()).collect();
         let id = ["let-go", command.command_id.as_str()];
         let note = ThreadNote::LetGo { guest, answer, inside, hops: 0 };
-        self.say_to(&home, (&id, Some(&command.agent_id)), note)?;
-        Ok(None)
+        self.say_to(&home, (&id, Some(&command.agent_id)), note);
+        None
     }
 
     pub(super) fn let_go(
@@ -49,7 +48,7 @@ impl Turn<'_> {
         command: &DeskCommand,
         (guest, answer): (&Thread, &CommandId),
         (inside, hops): (&[Thread], u8),
-    ) -> Result<(), Error> {
+    ) {
         let is_known = self.is_guest(guest);
         let home = self.home_within(hops).filter(|_| !is_known);
         if let Some(home) = home {
@@ -61,13 +60,13 @@ impl Turn<'_> {
         }
         let Some(gone) = self.part_with(guest, inside) else {
             self.answer(answer, Some(Refusal::CannotUnmerge));
-            return Ok(());
+            return;
         };
         self.state.ties.last_gone = Some((guest.clone(), self.world.now));
         let (waiting, items) = self.take_out(guest, &gone);
         let body = FactBody::CustomerUnmerged {
             source: guest.clone(),
-            source_customer_id: derive::customer_id(guest)?,
+            source_customer_id: derive::customer_id(guest),
         };
         self.tell(Initiator::Agent(command.agent_id.clone()), self.at, body);
         let id = ["gone", command.command_id.as_str()];
@@ -255,20 +254,15 @@ impl Turn<'_> {
     }
 
     /// What the person of a guest wrote leaves the views and the state, here and where it went on to.
-    pub(super) fn forget_guest(
-        &mut self,
-        command: &DeskCommand,
-        guest: &Thread,
-        hops: u8,
-    ) -> Result<(), Error> {
+    pub(super) fn forget_guest(&mut self, command: &DeskCommand, guest: &Thread, hops: u8) {
         let before = self.state.preview.text.clone();
         self.forget_items_of(guest);
         if self.state.preview.text != before {
             let cause = command.command_id.as_str();
-            self.tell_home_of_preview(cause, Some(&command.agent_id), hops)?;
+            self.tell_home_of_preview(cause, Some(&command.agent_id), hops);
         }
         let Some(home) = self.home_within(hops) else {
-            return Ok(());
+            return;
         };
         let id = ["forget", command.command_id.as_str()];
         let note = ThreadNote::Forget { guest: guest.clone(), hops: hops + 1 };

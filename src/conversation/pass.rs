@@ -2,7 +2,6 @@
 //!
 //! A thread answers for what it has shown and begun; whatever is new goes home.
 
-use crate::conversation::error::Error;
 use crate::conversation::ledger::{item_key, mid_key};
 use crate::conversation::seen::Memory;
 use crate::conversation::state::{EarlyChange, GuestWindow, TiedGuest, bound};
@@ -10,7 +9,7 @@ use crate::conversation::turn::Turn;
 use crate::domain::command::{DeskCommand, DeskWish};
 use crate::domain::derive;
 use crate::domain::event::{Direction, Event, EventKind, Reaction};
-use crate::domain::id::{AgentId, CommandId, MessageId};
+use crate::domain::id::{AgentId, MessageId};
 use crate::domain::outbound::SendResult;
 use crate::domain::settings::WindowOpener;
 use crate::domain::thread::Thread;
@@ -22,8 +21,6 @@ use crate::engine::stage::Exit;
 pub(super) const HOPS_MAX: u8 = 8;
 /// How long after a parting an event may still come that was passed on before it.
 const CROSS_MS: u64 = MINUTE_MS;
-/// Who speaks where no agent does.
-const NOBODY: &str = "system";
 
 impl Turn<'_> {
     /// Where a word for a merged thread goes on to, unless it was passed on too often.
@@ -58,15 +55,15 @@ impl Turn<'_> {
     }
 
     /// Passes an event on to the home; each thread's reply window stays its own.
-    pub(super) fn pass_on(&mut self, event: &Event) -> Result<Exit, Error> {
+    pub(super) fn pass_on(&mut self, event: &Event) -> Exit {
         if let Some(exit) = self.repeated(event) {
-            return Ok(exit);
+            return exit;
         }
         if let Some(opens) = self.opens(event) {
             self.opened_on_the_way(opens);
         }
-        let Some(home) = self.state.ties.home.clone() else { return Ok(Exit::Skipped("ignored")) };
-        let waited = self.waited_for(event)?;
+        let Some(home) = self.state.ties.home.clone() else { return Exit::Skipped("ignored") };
+        let waited = self.waited_for(event);
         self.remember_change(event);
         // What goes round by a ring of merges goes by itself, and is not brought along again.
         let waited: Vec<Event> =
@@ -76,9 +73,9 @@ impl Turn<'_> {
         for event in std::iter::once(event.clone()).chain(waited) {
             let id = event.event_id.clone();
             let note = self.passing(event);
-            self.say_to(&home, (&["event", id.as_str(), &hops], None), note)?;
+            self.say_to(&home, (&["event", id.as_str(), &hops], None), note);
         }
-        Ok(Exit::Emitted)
+        Exit::Emitted
     }
 
     /// The guest that passed an event on before it heard that it was let go.
@@ -109,13 +106,13 @@ impl Turn<'_> {
     }
 
     /// Gives an event back to the thread that passed it on, which answers for it again.
-    pub(super) fn give_back(&mut self, event: &Event, to: &Thread) -> Result<Exit, Error> {
+    pub(super) fn give_back(&mut self, event: &Event, to: &Thread) -> Exit {
         let hops = self.world.hops + 1;
         let note = self.passing(event.clone());
         // By a ring of merges it may come here again, and is another word then.
         let id = ["back", event.event_id.as_str(), &hops.to_string()];
-        self.say_to(to, (&id, None), note)?;
-        Ok(Exit::Emitted)
+        self.say_to(to, (&id, None), note);
+        Exit::Emitted
     }
 
     /// An event that this thread passed on, its own or a guest's, and that comes back unheard.
@@ -140,42 +137,42 @@ impl Turn<'_> {
     }
 
     /// What had waited here for a message that goes home, as the events it came by: it goes along.
-    fn waited_for(&self, event: &Event) -> Result<Vec<Event>, Error> {
+    fn waited_for(&self, event: &Event) -> Vec<Event> {
         let is_message = matches!(
             event.kind,
             EventKind::MessageReceived(_)
                 | EventKind::MessageEchoed(_)
                 | EventKind::PostbackReceived { .. }
         );
-        let Some(mid) = event.mid.as_ref().filter(|_| is_message) else { return Ok(Vec::new()) };
+        let Some(mid) = event.mid.as_ref().filter(|_| is_message) else { return Vec::new() };
         let mut waited: Vec<Event> = Vec::new();
         for early in self.state.early.iter().filter(|early| early.key == mid_key(mid)) {
             let kind = kind_of(&early.change, mid);
             let (when, what) = (early.occurred_at.as_ms().to_string(), told_apart(&early.change));
             let id = [event.event_id.as_str(), kind.name(), &when, &what];
-            let event_id = derive::event_id(&id)?;
+            let event_id = derive::event_id(&id);
             // What came twice under two ids is one change.
             if waited.iter().all(|known| known.event_id != event_id) {
                 let occurred_at = early.occurred_at;
                 waited.push(Event { kind, event_id, occurred_at, ..event.clone() });
             }
         }
-        Ok(waited)
+        waited
     }
 
     /// The outcome of a send of the home's, to this thread's person.
-    pub(super) fn pass_on_outcome(&mut self, result: &SendResult) -> Result<Exit, Error> {
+    pub(super) fn pass_on_outcome(&mut self, result: &SendResult) -> Exit {
         let ties = &self.state.ties;
         // A send that was on its way when the threads parted is still its own.
         let home = ties.home.clone().or_else(|| ties.last_home.clone());
         let home = home.filter(|_| self.world.hops < HOPS_MAX);
-        let Some(home) = home else { return Ok(Exit::Skipped("stale")) };
+        let Some(home) = home else { return Exit::Skipped("stale") };
         let (settled_at, hops) = (result.settled_at.as_ms().to_string(), self.world.hops + 1);
         let name = result.outcome.name();
         let id = ["outcome", result.send_id.as_str(), name, &settled_at, &hops.to_string()];
         let note = ThreadNote::Outcome { result: Box::new(result.clone()), hops };
-        self.say_to(&home, (&id, None), note)?;
-        Ok(Exit::Emitted)
+        self.say_to(&home, (&id, None), note);
+        Exit::Emitted
     }
 
     /// Says something to another thread; `about` names it, so that it is said and heard once.
@@ -184,22 +181,18 @@ impl Turn<'_> {
         to: &Thread,
         (about, by): (&[&str], Option<&AgentId>),
         note: ThreadNote,
-    ) -> Result<(), Error> {
+    ) {
         let from = self.world.thread.key();
         let digest = derive::digest(&[&[from.as_str()], about].concat());
-        let agent_id = match by {
-            Some(agent_id) => agent_id.clone(),
-            None => AgentId::parse(NOBODY)?,
-        };
+        let agent_id = by.cloned().unwrap_or_else(AgentId::nobody);
         self.note(DeskCommand {
             wish: DeskWish::Note(note),
-            command_id: CommandId::parse(&format!("note-{digest:032x}"))?,
+            command_id: derive::note_id(digest),
             thread: to.clone(),
-            conversation_id: derive::conversation_id(to, 1)?,
+            conversation_id: derive::conversation_id(to, 1),
             agent_id,
             issued_at: self.at,
         });
-        Ok(())
     }
 
     /// Remembers that an inbound item came, from which guest, and that it opened the guest's window.

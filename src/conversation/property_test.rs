@@ -176,7 +176,7 @@ fn command(which: u8, place: usize, now: Timestamp, state: &ThreadState) -> Desk
         wish,
         command_id: CommandId::parse(&format!("cmd-{place}")).unwrap(),
         thread: thread(),
-        conversation_id: derive::conversation_id(&thread(), state.conversations.max(1)).unwrap(),
+        conversation_id: derive::conversation_id(&thread(), state.conversations.max(1)),
         agent_id: agent(["ana", "ben"][usize::from(which) % 2]),
         issued_at: now,
     }
@@ -198,8 +198,8 @@ fn decision(which: u8, place: usize, now: Timestamp, state: &ThreadState) -> Rou
         verdict,
         company_id: AccountSettings::default().company_id,
         thread: thread(),
-        conversation_id: derive::conversation_id(&thread(), state.conversations.max(1)).unwrap(),
-        contact_id: derive::contact_id(&thread(), state.contacts.max(1)).unwrap(),
+        conversation_id: derive::conversation_id(&thread(), state.conversations.max(1)),
+        contact_id: derive::contact_id(&thread(), state.contacts.max(1)),
         decided_at: now,
         number: u64::try_from(place).unwrap() + 1,
     }

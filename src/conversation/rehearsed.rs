@@ -198,7 +198,7 @@ impl Story {
         assert_eq!(invariant::broken(&state), None);
         self.state = *state;
         let told = effects.contains(&Effect::Snapshot);
-        let snapshot = told.then(|| snapshot(&self.state, &thread, &self.settings).unwrap());
+        let snapshot = told.then(|| snapshot(&self.state, &thread, &self.settings));
         Step { effects, exit, snapshot: snapshot.flatten() }
     }
 
@@ -218,7 +218,7 @@ impl Story {
             wish,
             command_id: CommandId::parse(&format!("cmd-{}", self.commands)).unwrap(),
             thread: thread(),
-            conversation_id: derive::conversation_id(&thread(), number).unwrap(),
+            conversation_id: derive::conversation_id(&thread(), number),
             agent_id: agent(who),
             issued_at: when,
         };
@@ -244,8 +244,8 @@ impl Story {
             verdict,
             company_id: AccountSettings::default().company_id,
             thread: thread(),
-            conversation_id: derive::conversation_id(&thread(), self.state.conversations).unwrap(),
-            contact_id: derive::contact_id(&thread(), self.state.contacts).unwrap(),
+            conversation_id: derive::conversation_id(&thread(), self.state.conversations),
+            contact_id: derive::contact_id(&thread(), self.state.contacts),
             decided_at: when,
             number: self.decisions,
         };

@@ -1,7 +1,6 @@
 //! Send: a reply becomes parts on their way. Pure.
 
 use crate::conversation::compose;
-use crate::conversation::error::Error;
 use crate::conversation::ledger::{Author, Entry};
 use crate::conversation::outcome::send_key;
 use crate::conversation::seen::Memory;
@@ -28,31 +27,27 @@ pub(super) struct Draft<'a> {
 
 impl Turn<'_> {
     /// An agent, or a rule, pressed Send.
-    pub(super) fn reply(
-        &mut self,
-        command: &DeskCommand,
-        draft: Draft<'_>,
-    ) -> Result<Option<Refusal>, Error> {
+    pub(super) fn reply(&mut self, command: &DeskCommand, draft: Draft<'_>) -> Option<Refusal> {
         let name = draft.client_message_id.as_str();
         let digest = derive::digest(&["client", name]);
         if self.state.seen_commands.recall(digest, self.at) == Memory::Repeated {
-            return Ok(None);
+            return None;
         }
         let (parts, expires_at) = match self.sendable(command, draft) {
             Ok(sendable) => sendable,
             Err(refusal) => {
                 self.tell_late(command, refusal);
-                return Ok(Some(refusal));
+                return Some(refusal);
             }
         };
         self.state.seen_commands.remember(digest, self.at);
-        let item_id = derive::item_id(&[&self.key, "client", name])?;
+        let item_id = derive::item_id(&[&self.key, "client", name]);
         let human = !draft.automatic;
         if human {
             self.take_up(command);
         }
         for (place, part) in parts.into_iter().enumerate() {
-            self.send_part(command, (&item_id, place), part, (human, expires_at))?;
+            self.send_part(command, (&item_id, place), part, (human, expires_at));
         }
         if human {
             if let Some(contact) = self.contact_mut() {
@@ -60,7 +55,7 @@ impl Turn<'_> {
             }
             self.answer_for_now(Initiator::Agent(command.agent_id.clone()), self.at);
         }
-        Ok(None)
+        None
     }
 
     /// Reports count replies that came too late.
@@ -155,8 +150,8 @@ impl Turn<'_> {
         (item_id, place): (&ItemId, usize),
         part: SendPart,
         (human, expires_at): (bool, Timestamp),
-    ) -> Result<(), Error> {
-        let send_id = derive::send_id(item_id, place)?;
+    ) {
+        let send_id = derive::send_id(item_id, place);
         let at = self.at;
         let (kind, text, attachments) = shown(&part);
         let mut entry = Entry::new(send_key(&send_id), Author::Desk, kind, at);
@@ -208,7 +203,6 @@ impl Turn<'_> {
             tag_from_at: untagged_until.plus_ms(1),
             automatic: !human,
         });
-        Ok(())
     }
 }
 

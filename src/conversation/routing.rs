@@ -37,8 +37,8 @@ impl Turn<'_> {
         let ended = self.contact().is_none() && self.state.contacts > 0;
         let conversation_id = derive::conversation_id(thread, self.state.conversations);
         let contact_id = derive::contact_id(thread, self.state.contacts);
-        let newest = conversation_id.is_ok_and(|id| id == decision.conversation_id)
-            && contact_id.is_ok_and(|id| id == decision.contact_id);
+        let newest =
+            conversation_id == decision.conversation_id && contact_id == decision.contact_id;
         match &decision.verdict {
             RoutingVerdict::Rescinded { offer_id, agent_id, reason } if ended && newest => {
                 let (offer_id, agent_id) = (offer_id.clone(), agent_id.clone());
@@ -66,8 +66,7 @@ impl Turn<'_> {
         let thread = self.world.thread;
         let conversation_id = derive::conversation_id(thread, conversation.number);
         let contact_id = derive::contact_id(thread, contact.number);
-        conversation_id.is_ok_and(|id| id == decision.conversation_id)
-            && contact_id.is_ok_and(|id| id == decision.contact_id)
+        conversation_id == decision.conversation_id && contact_id == decision.contact_id
     }
 
     fn take_verdict(&mut self, verdict: &RoutingVerdict) {

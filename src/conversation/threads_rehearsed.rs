@@ -77,7 +77,7 @@ impl Threads {
                 Effect::Result(result) => self.results.push(result),
                 Effect::Note(note) => self.notes.push_back(*note),
                 Effect::Snapshot => {
-                    let stands = snapshot(&self.states[to], to, &self.settings).unwrap().unwrap();
+                    let stands = snapshot(&self.states[to], to, &self.settings).unwrap();
                     self.snapshots.insert(to.clone(), stands);
                 }
                 Effect::Forget(_) => drop(self.snapshots.remove(to)),
@@ -121,7 +121,7 @@ impl Threads {
             wish,
             command_id: CommandId::parse(&format!("cmd-{}", self.commands)).unwrap(),
             thread: to.clone(),
-            conversation_id: derive::conversation_id(&to, number).unwrap(),
+            conversation_id: derive::conversation_id(&to, number),
             agent_id: agent("ana"),
             issued_at: now,
         };
@@ -190,8 +190,8 @@ impl Threads {
             verdict,
             company_id: AccountSettings::default().company_id,
             thread: to.clone(),
-            conversation_id: derive::conversation_id(&to, conversations).unwrap(),
-            contact_id: derive::contact_id(&to, contacts).unwrap(),
+            conversation_id: derive::conversation_id(&to, conversations),
+            contact_id: derive::contact_id(&to, contacts),
             decided_at: now,
             number: self.decisions,
         };

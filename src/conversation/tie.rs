@@ -15,7 +15,7 @@ pub(super) fn tie(
     trace: Option<&str>,
 ) -> Result<Option<Output>, serde_json::Error> {
     let Some((key, merge)) = said(fact) else { return Ok(None) };
-    let Ok(id) = event_id(&["tie", &key.text(), fact.fact_id.as_str()]) else { return Ok(None) };
+    let id = event_id(&["tie", &key.text(), fact.fact_id.as_str()]);
     let (id, kind, source, time) = (id.as_str(), "customer.merged", SOURCE, now);
     let event = CloudEvent { id, kind, source, time, traceparent: trace };
     let record = Output::event(Topic::Customers, &key.text(), &event, &merge)?;
@@ -28,7 +28,7 @@ fn said(fact: &Fact) -> Option<(CustomerKey, Option<CustomerRecord>)> {
             customer_id: source_customer_id.clone(),
             thread: source.clone(),
             into: fact.thread.clone(),
-            into_customer_id: customer_id(&fact.thread).ok()?,
+            into_customer_id: customer_id(&fact.thread),
             merged_at: fact.occurred_at,
         });
         return Some((merge.key(), Some(merge)));
@@ -38,8 +38,7 @@ fn said(fact: &Fact) -> Option<(CustomerKey, Option<CustomerRecord>)> {
     }
     // Whoever is erased goes on nowhere.
     let is_erased = matches!(fact.body, FactBody::CustomerDeleted { .. });
-    let own = customer_id(&fact.thread).ok().filter(|_| is_erased)?;
-    Some((CustomerKey::Merged(own), None))
+    is_erased.then(|| (CustomerKey::Merged(customer_id(&fact.thread)), None))
 }
 
 #[cfg(test)]
@@ -69,7 +68,7 @@ mod tests {
         }));
         let output = tie(&merged, Timestamp::from_ms(7), None).unwrap().unwrap();
         assert_eq!((output.topic, output.key.as_slice()), (Topic::Customers, &b"cu-8:merged"[..]));
-        let own = customer_id(&merged.thread).unwrap();
+        let own = customer_id(&merged.thread);
         let value: Value = serde_json::from_slice(output.value.as_deref().unwrap()).unwrap();
         assert_eq!(
             value,

@@ -4,14 +4,13 @@
 //! the end, in `finish`.
 
 use crate::conversation::decide::{Effect, World};
-use crate::conversation::error::Error;
 use crate::conversation::state::{Contact, Conversation, ThreadState};
 use crate::domain::command::{CommandResult, DeskCommand, Refusal};
 use crate::domain::customer::CustomerDetails;
 use crate::domain::derive;
 use crate::domain::fact::{Channel, Fact, FactBody, Initiator};
 use crate::domain::id::{
-    AgentId, CommandId, CompanyId, ContactId, ConversationId, CustomerId, IdError, InboxId,
+    AgentId, CommandId, CompanyId, ContactId, ConversationId, CustomerId, InboxId,
 };
 use crate::domain::outbound::OutboundSend;
 use crate::domain::routing::{RoutingAsk, RoutingRequest};
@@ -216,9 +215,9 @@ impl<'a> Turn<'a> {
     }
 
     /// The state and the effects, with their ids.
-    pub(super) fn finish(self) -> Result<(Box<ThreadState>, Vec<Effect>), Error> {
+    pub(super) fn finish(self) -> (Box<ThreadState>, Vec<Effect>) {
         let (thread, now) = (self.world.thread, self.world.now);
-        let customer_id = derive::customer_id(&self.customer)?;
+        let customer_id = derive::customer_id(&self.customer);
         let own = self.asks.len() + self.sends.len() + self.results.len() + self.notes.len();
         let mut effects = Vec::with_capacity(self.facts.len() + own + TOLD_AT_THE_END);
         let mut ids = Ids::new(thread);
@@ -228,14 +227,14 @@ impl<'a> Turn<'a> {
             let contact = draft.contact.map(|n| ids.contact(n));
             effects.push(Effect::Fact(Box::new(Fact {
                 body: draft.body,
-                fact_id: derive::fact_id(&self.key, draft.number)?,
+                fact_id: derive::fact_id(&self.key, draft.number),
                 number: draft.number,
                 channel: Channel::InstagramDirect,
                 company_id: draft.company_id,
                 thread: thread.clone(),
                 customer_id: customer_id.clone(),
-                conversation_id: conversation.transpose()?,
-                contact_id: contact.transpose()?,
+                conversation_id: conversation,
+                contact_id: contact,
                 initiator: draft.initiator,
                 inbox_id: draft.inbox_id,
                 assignee_id: draft.assignee_id,
@@ -248,8 +247,8 @@ impl<'a> Turn<'a> {
                 ask: ask.ask,
                 company_id: ask.company_id,
                 thread: thread.clone(),
-                conversation_id: ids.conversation(ask.conversation)?,
-                contact_id: ids.contact(ask.contact)?,
+                conversation_id: ids.conversation(ask.conversation),
+                contact_id: ids.contact(ask.contact),
                 // Routing's time goes on with ours: what happened long ago is asked for now.
                 requested_at: now,
             }));
@@ -265,7 +264,7 @@ impl<'a> Turn<'a> {
         } else if published && self.state.conversation.is_some() {
             effects.push(Effect::Snapshot);
         }
-        Ok((self.state, effects))
+        (self.state, effects)
     }
 }
 
@@ -281,24 +280,24 @@ impl<'a> Ids<'a> {
         Self { thread, conversation: None, contact: None }
     }
 
-    fn conversation(&mut self, number: u32) -> Result<ConversationId, IdError> {
+    fn conversation(&mut self, number: u32) -> ConversationId {
         match &self.conversation {
-            Some((known, id)) if *known == number => Ok(id.clone()),
+            Some((known, id)) if *known == number => id.clone(),
             Some(_) | None => {
-                let id = derive::conversation_id(self.thread, number)?;
+                let id = derive::conversation_id(self.thread, number);
                 self.conversation = Some((number, id.clone()));
-                Ok(id)
+                id
             }
         }
     }
 
-    fn contact(&mut self, number: u32) -> Result<ContactId, IdError> {
+    fn contact(&mut self, number: u32) -> ContactId {
         match &self.contact {
-            Some((known, id)) if *known == number => Ok(id.clone()),
+            Some((known, id)) if *known == number => id.clone(),
             Some(_) | None => {
-                let id = derive::contact_id(self.thread, number)?;
+                let id = derive::contact_id(self.thread, number);
                 self.contact = Some((number, id.clone()));
-                Ok(id)
+                id
             }
         }
     }

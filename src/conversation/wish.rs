@@ -1,6 +1,5 @@
 //! Commands of agents: each once, carried out or refused with its rule's code. Pure.
 
-use crate::conversation::error::Error;
 use crate::conversation::ledger::mid_key;
 use crate::conversation::reply::Draft;
 use crate::conversation::seen::Memory;
@@ -38,27 +37,27 @@ const fn elsewhere(wish: &DeskWish) -> Option<Refusal> {
 
 impl Turn<'_> {
     /// Carries a command out, or refuses it.
-    pub(super) fn command(&mut self, command: &DeskCommand) -> Result<Exit, Error> {
+    pub(super) fn command(&mut self, command: &DeskCommand) -> Exit {
         let digest = derive::digest(&["command", command.command_id.as_str()]);
         match self.state.seen_commands.recall(digest, command.issued_at) {
-            Memory::Repeated | Memory::Forgotten => return Ok(Exit::Skipped("duplicate")),
+            Memory::Repeated | Memory::Forgotten => return Exit::Skipped("duplicate"),
             Memory::New => self.state.seen_commands.remember(digest, command.issued_at),
         }
         if self.state.ties.home.is_some()
             && let Some(refusal) = elsewhere(&command.wish)
         {
             self.answer(&command.command_id, Some(refusal));
-            return Ok(Exit::Emitted);
+            return Exit::Emitted;
         }
         let refusal = match &command.wish {
             DeskWish::Reply { client_message_id, text, image_urls, automatic, declared_bytes } => {
                 let (automatic, declared_bytes) = (*automatic, *declared_bytes);
                 let draft =
                     Draft { client_message_id, text, image_urls, automatic, declared_bytes };
-                self.reply(command, draft)?
+                self.reply(command, draft)
             }
-            DeskWish::Like { mid } => self.heart(command, mid, true)?,
-            DeskWish::Unlike { mid } => self.heart(command, mid, false)?,
+            DeskWish::Like { mid } => self.heart(command, mid, true),
+            DeskWish::Unlike { mid } => self.heart(command, mid, false),
             DeskWish::NoReplyNeeded { mid } => self.no_reply_needed(command, mid).err(),
             DeskWish::Close { force } => self.close(command, *force).err(),
             DeskWish::Reopen => self.reopen(command).err(),
@@ -70,24 +69,24 @@ impl Turn<'_> {
             }
             DeskWish::EditDetails { edits } => self.edit_details(command, edits).err(),
             DeskWish::StoryGone { mid } => self.story_gone(mid).err(),
-            DeskWish::Merge { into, confirmed } => self.merge(command, (into, *confirmed))?,
-            DeskWish::Unmerge => match self.unmerge(command)? {
+            DeskWish::Merge { into, confirmed } => self.merge(command, (into, *confirmed)),
+            DeskWish::Unmerge => match self.unmerge(command) {
                 // The home answers.
-                None => return Ok(Exit::Emitted),
+                None => return Exit::Emitted,
                 refused => refused,
             },
             DeskWish::Erase => {
-                self.erase(command)?;
+                self.erase(command);
                 None
             }
             // Not the desk's: nobody waits for an answer.
             DeskWish::Note(note) => {
-                self.heed(command, note)?;
-                return Ok(Exit::Emitted);
+                self.heed(command, note);
+                return Exit::Emitted;
             }
         };
         self.answer(&command.command_id, refusal);
-        Ok(Exit::Emitted)
+        Exit::Emitted
     }
 
     /// The command must mean the current conversation.
@@ -95,7 +94,7 @@ impl Turn<'_> {
         let number = self.state.conversation.as_ref().map(|conversation| conversation.number);
         let id = number.map(|number| derive::conversation_id(self.world.thread, number));
         match id {
-            Some(Ok(id)) if id == command.conversation_id => Ok(()),
+            Some(id) if id == command.conversation_id => Ok(()),
             Some(_) | None => Err(Refusal::ConversationNotFound),
         }
     }

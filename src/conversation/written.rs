@@ -28,8 +28,7 @@ pub(super) fn publish(
     let unread = |error: &dyn Error| RowError::Malformed(error.to_string());
     let key = std::str::from_utf8(key).map_err(|error| unread(&error))?;
     let thread = Thread::from_key(key).map_err(|error| unread(&error))?;
-    let snapshot = snapshot(state, &thread, settings).map_err(|error| unread(&error))?;
-    let Some(snapshot) = snapshot else { return Ok(None) };
+    let Some(snapshot) = snapshot(state, &thread, settings) else { return Ok(None) };
     // By what it says: as of one fact there may be two, once something was forgotten.
     let said = serde_json::to_string(&snapshot)?;
     let id = request_id(key, snapshot.conversation_id.as_str(), &said);

@@ -135,12 +135,8 @@ async fn ask(
     agent_id: AgentId,
     (wish, detail): (DeskWish, &str),
 ) -> Answer {
-    let first = derive::conversation_id(&thread, 1);
-    let conversation_id = match conversation {
-        Some(newest) => newest,
-        None => first.map_err(|_unlikely| Error::Internal)?,
-    };
-    let customer = derive::customer_id(&thread).map_err(|_unlikely| Error::Internal)?;
+    let conversation_id = conversation.unwrap_or_else(|| derive::conversation_id(&thread, 1));
+    let customer = derive::customer_id(&thread);
     let about = [customer.as_str(), " ", detail].concat();
     let target = Target { agent_id: &agent_id, wish: wish.name(), about: &about };
     let command_id = issue::command_id(envelope, target)?;

@@ -15,12 +15,12 @@ fn second() -> Thread {
 }
 
 fn path(thread: &Thread, tail: &str) -> String {
-    format!("/v1/customers/{}{tail}", customer_id(thread).unwrap())
+    format!("/v1/customers/{}{tail}", customer_id(thread))
 }
 
 fn learn(world: &World, thread: &Thread, name: &str) {
     let profile = CustomerRecord::Profile(CustomerProfile {
-        customer_id: customer_id(thread).unwrap(),
+        customer_id: customer_id(thread),
         thread: thread.clone(),
         fetched_at: NOW,
         profile: Profile {
@@ -35,10 +35,10 @@ fn learn(world: &World, thread: &Thread, name: &str) {
 /// `second` goes on in `thread`.
 fn tie(world: &World) {
     let merge = CustomerRecord::Merged(CustomerMerge {
-        customer_id: customer_id(&second()).unwrap(),
+        customer_id: customer_id(&second()),
         thread: second(),
         into: thread(),
-        into_customer_id: customer_id(&thread()).unwrap(),
+        into_customer_id: customer_id(&thread()),
         merged_at: NOW,
     });
     apply(&world.views, Topic::Customers, &merge.key().text(), &merge);
@@ -74,7 +74,7 @@ async fn a_merged_customers_id_answers_with_a_redirect_to_whom_they_go_on_as() {
     let (status, followed) = world.get(&path(&second(), ""), "admin").await;
     assert_eq!(status, 200);
     assert_eq!(followed["customer"]["display_name"], "Marie", "known by the merged thread");
-    assert_eq!(followed["merged"], json!([customer_id(&second()).unwrap()]));
+    assert_eq!(followed["merged"], json!([customer_id(&second())]));
 }
 
 // Holds
@@ -82,7 +82,7 @@ async fn a_merged_customers_id_answers_with_a_redirect_to_whom_they_go_on_as() {
 async fn merge_unmerge_and_erase_reach_the_log_under_the_threads_they_are_about() {
     let mut world = World::new(Behind::Stage).await;
     learn(&world, &second(), "Marie");
-    let into = customer_id(&thread()).unwrap();
+    let into = customer_id(&thread());
     let body = json!({ "into": into, "confirmed": true, "agent_id": "ana" });
     assert_eq!(world.post(&path(&second(), "/merge"), "admin", body).await.0, 200);
     let (output, command): (_, DeskCommand) = world.recorded();
@@ -116,7 +116,7 @@ async fn what_may_not_be_is_refused_at_the_door() {
     assert_eq!(world.post(&home, "admin", nobody).await.0, 404);
     assert_eq!(world.post(&home, "admin", json!({ "agent_id": "ana" })).await.0, 400, "into whom");
     tie(&world);
-    let moved = json!({ "into": customer_id(&second()).unwrap(), "agent_id": "ana" });
+    let moved = json!({ "into": customer_id(&second()), "agent_id": "ana" });
     let (status, body) = world.post(&home, "admin", moved).await;
     assert_eq!((status, &body["error"]["code"]), (409, &json!("CUSTOMER_MERGED")));
     assert!(world.commands.try_recv().is_err(), "nothing of this was recorded");

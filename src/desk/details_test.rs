@@ -16,12 +16,12 @@ fn second() -> Thread {
 }
 
 fn path(thread: &Thread) -> String {
-    format!("/v1/customers/{}", customer_id(thread).unwrap())
+    format!("/v1/customers/{}", customer_id(thread))
 }
 
 fn note(world: &World, thread: &Thread, details: Details) {
     let noted = CustomerRecord::Details(CustomerDetails {
-        customer_id: customer_id(thread).unwrap(),
+        customer_id: customer_id(thread),
         thread: thread.clone(),
         details,
         edited_at: NOW,
@@ -93,7 +93,7 @@ async fn an_equal_number_or_address_opens_the_same_profile() {
         assert_eq!(status, 200);
         let found = body["customers"].as_array().unwrap();
         assert_eq!(found.len(), 1, "{query}");
-        let own = customer_id(&thread()).unwrap();
+        let own = customer_id(&thread());
         assert_eq!(found[0]["customer"]["customer_id"], json!(own), "{query}");
         assert_eq!(found[0]["details"]["phone"], "+4930123456");
     }
@@ -120,7 +120,7 @@ async fn a_merge_is_suggested_only_within_the_company_and_by_what_is_verified() 
     };
     assert_eq!(suggested(&world).await, json!([]));
     note(&world, &second(), details(true));
-    let other = customer_id(&second()).unwrap();
+    let other = customer_id(&second());
     assert_eq!(suggested(&world).await, json!([{ "customer_id": other, "both_have": ["email"] }]));
 }
 

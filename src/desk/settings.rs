@@ -199,7 +199,7 @@ async fn append(
     now: Timestamp,
 ) -> Result<(), Error> {
     let (key, at) = (record.key(), now.as_ms().to_string());
-    let event_id = event_id(&["settings", &key, &at]).map_err(|_unlikely| Error::Internal)?;
+    let event_id = event_id(&["settings", &key, &at]);
     let event = CloudEvent {
         id: event_id.as_str(),
         kind: record.name(),

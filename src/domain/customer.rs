@@ -172,7 +172,7 @@ mod tests {
         let thread = Thread::from_key("1784:9").unwrap();
         let profile = Profile { name: Some("Maria".to_owned()), ..Profile::default() };
         let record = CustomerRecord::Profile(CustomerProfile {
-            customer_id: customer_id(&thread).unwrap(),
+            customer_id: customer_id(&thread),
             thread,
             fetched_at: Timestamp::from_ms(5),
             profile,

@@ -4,7 +4,9 @@
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::domain::id::{ContactId, ConversationId, CustomerId, EventId, IdError, ItemId, SendId};
+use crate::domain::id::{
+    CommandId, ContactId, ConversationId, CustomerId, EventId, ItemId, SendId,
+};
 use crate::domain::thread::Thread;
 
 /// What is digested without an allocation, in bytes: nearly all of it.
@@ -41,65 +43,42 @@ fn write<'a>(room: &'a mut [u8], bytes: &[u8]) -> &'a mut [u8] {
 }
 
 /// The customer a thread belongs to until somebody merges it. Source: desk rule R-8.
-///
-/// # Errors
-///
-/// None in practice: the text is always within the bound.
-pub fn customer_id(thread: &Thread) -> Result<CustomerId, IdError> {
-    CustomerId::parse(named("cu-", thread_digest(thread)).as_str())
+pub fn customer_id(thread: &Thread) -> CustomerId {
+    CustomerId::derived(named("cu-", thread_digest(thread)).as_str())
 }
 
 /// The thread's `number`th conversation, counted from one.
-///
-/// # Errors
-///
-/// None in practice: the text is always within the bound.
-pub fn conversation_id(thread: &Thread, number: u32) -> Result<ConversationId, IdError> {
-    ConversationId::parse(numbered("cv-", thread, number).as_str())
+pub fn conversation_id(thread: &Thread, number: u32) -> ConversationId {
+    ConversationId::derived(numbered("cv-", thread, number).as_str())
 }
 
 /// The thread's `number`th contact, counted from one over all its conversations.
-///
-/// # Errors
-///
-/// None in practice: the text is always within the bound.
-pub fn contact_id(thread: &Thread, number: u32) -> Result<ContactId, IdError> {
-    ContactId::parse(numbered("ct-", thread, number).as_str())
+pub fn contact_id(thread: &Thread, number: u32) -> ContactId {
+    ContactId::derived(numbered("ct-", thread, number).as_str())
 }
 
 /// The item that `parts` (a thread's key and a mid, a client message id, …) name.
-///
-/// # Errors
-///
-/// None in practice: the text is always within the bound.
-pub fn item_id(parts: &[&str]) -> Result<ItemId, IdError> {
-    ItemId::parse(named("it-", digest(parts)).as_str())
+pub fn item_id(parts: &[&str]) -> ItemId {
+    ItemId::derived(named("it-", digest(parts)).as_str())
 }
 
 /// Part `part` of an item, counted from zero. Source: desk rule R-141.
-///
-/// # Errors
-///
-/// None in practice: the text is always within the bound.
-pub fn send_id(item: &ItemId, part: usize) -> Result<SendId, IdError> {
-    SendId::parse(&format!("{item}.{part}"))
+pub fn send_id(item: &ItemId, part: usize) -> SendId {
+    SendId::derived(&format!("{item}.{part}"))
 }
 
 /// The event that `parts` name.
-///
-/// # Errors
-///
-/// None in practice: the text is always within the bound.
-pub fn event_id(parts: &[&str]) -> Result<EventId, IdError> {
-    EventId::parse(named("ev-", digest(parts)).as_str())
+pub fn event_id(parts: &[&str]) -> EventId {
+    EventId::derived(named("ev-", digest(parts)).as_str())
+}
+
+/// A word to another thread, by the digest of what names it (ADR 0006).
+pub fn note_id(digest: u128) -> CommandId {
+    CommandId::derived(named("note-", digest).as_str())
 }
 
 /// The `number`th fact of the thread with this key, counted from one.
-///
-/// # Errors
-///
-/// None in practice: the text is always within the bound.
-pub fn fact_id(key: &str, number: u64) -> Result<EventId, IdError> {
+pub fn fact_id(key: &str, number: u64) -> EventId {
     event_id(&["fact", key, itoa::Buffer::new().format(number)])
 }
 
@@ -153,9 +132,9 @@ mod tests {
     #[test]
     fn derived_ids_are_stable_and_name_no_person() {
         let thread = Thread::from_key("17841400000000001:9000000000000001").unwrap();
-        let first = conversation_id(&thread, 1).unwrap();
-        assert_eq!(first, conversation_id(&thread, 1).unwrap());
-        assert_ne!(first, conversation_id(&thread, 2).unwrap());
+        let first = conversation_id(&thread, 1);
+        assert_eq!(first, conversation_id(&thread, 1));
+        assert_ne!(first, conversation_id(&thread, 2));
         assert!(!first.as_str().contains("9000000000000001"));
     }
 

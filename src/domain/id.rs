@@ -100,6 +100,27 @@ macro_rules! personal {
     )*};
 }
 
+impl AgentId {
+    /// Who speaks where no agent does.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self(Arc::from("system"))
+    }
+}
+
+/// Ids of ours that are derived from what they name ([`super::derive`]).
+macro_rules! derived {
+    ($($name:ident),*) => {$(
+        impl $name {
+            /// An id whose text is one that would parse, by the way it is made.
+            pub(super) fn derived(text: &str) -> Self {
+                debug_assert_eq!(bounded(text, Self::MAX_BYTES).err(), None);
+                Self(Arc::from(text))
+            }
+        }
+    )*};
+}
+
 string_id!(
     /// The business account a person writes to.
     ///
@@ -185,6 +206,7 @@ shown!(
     EventId
 );
 personal!(PersonId, MessageId);
+derived!(CustomerId, ConversationId, ContactId, ItemId, SendId, CommandId, EventId);
 
 fn bounded(text: &str, max_bytes: usize) -> Result<Arc<str>, IdError> {
     match text.len() {

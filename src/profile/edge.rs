@@ -37,14 +37,10 @@ impl ProfileStage {
                 context.act(Call { thread: thread.clone(), asked_at, start_by });
             }
             Some(Effect::Tell { fetched_at, profile }) => {
-                if let Some(output) = told(thread, (fetched_at, profile), context.now())? {
-                    context.emit(output);
-                }
+                context.emit(told(thread, (fetched_at, profile), context.now())?);
             }
             Some(Effect::Forget) => {
-                if let Some(output) = forgotten(thread, offset, context.now())? {
-                    context.emit(output);
-                }
+                context.emit(forgotten(thread, offset, context.now())?);
             }
             None => (),
         }
@@ -111,16 +107,14 @@ fn thread_of(key: &[u8]) -> Option<Thread> {
     Thread::from_key(std::str::from_utf8(key).ok()?).ok()
 }
 
-/// The record of a profile; `None` where its ids cannot be derived, which no thread brings about.
+/// The record of a profile.
 fn told(
     thread: &Thread,
     (fetched_at, profile): (Timestamp, Profile),
     now: Timestamp,
-) -> Result<Option<Output>, serde_json::Error> {
+) -> Result<Output, serde_json::Error> {
     let (key, at) = (thread.key(), fetched_at.as_ms().to_string());
-    let (Ok(customer_id), Ok(id)) = (customer_id(thread), event_id(&["profile", &key, &at])) else {
-        return Ok(None);
-    };
+    let (customer_id, id) = (customer_id(thread), event_id(&["profile", &key, &at]));
     let thread = thread.clone();
     let record =
         CustomerRecord::Profile(CustomerProfile { customer_id, thread, fetched_at, profile });
@@ -132,21 +126,17 @@ fn told(
         time: now,
         traceparent: None,
     };
-    Output::event(Topic::Customers, &key, &event, &record).map(Some)
+    Output::event(Topic::Customers, &key, &event, &record)
 }
 
 /// The tombstone of a profile. A wish that comes twice forgets twice: whatever was told in between goes, too.
-fn forgotten(
-    thread: &Thread,
-    offset: u64,
-    now: Timestamp,
-) -> Result<Option<Output>, serde_json::Error> {
+fn forgotten(thread: &Thread, offset: u64, now: Timestamp) -> Result<Output, serde_json::Error> {
     let (key, offset) = (thread.key(), offset.to_string());
-    let ids = (customer_id(thread), event_id(&["profile forgotten", &key, &offset]));
-    let (Ok(customer_id), Ok(id)) = ids else { return Ok(None) };
+    let customer_id = customer_id(thread);
+    let id = event_id(&["profile forgotten", &key, &offset]);
     let (id, kind, source, time) = (id.as_str(), "customer.profile", SOURCE, now);
     let event = CloudEvent { id, kind, source, time, traceparent: None };
     let key = CustomerKey::Profile(customer_id).text();
     let gone = Output::event(Topic::Customers, &key, &event, &())?;
-    Ok(Some(Output { value: None, ..gone }))
+    Ok(Output { value: None, ..gone })
 }

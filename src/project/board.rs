@@ -180,8 +180,7 @@ impl Board {
     /// Who writes in a conversation, as one customer with all their threads.
     pub(crate) fn customer_of(&self, snapshot: &ConversationSnapshot) -> CustomerView {
         let (home, family) = self.family_of(&snapshot.thread);
-        let id = customer_id(home).unwrap_or_else(|_unlikely| snapshot.customer_id.clone());
-        self.people.shown(id, &family, &snapshot.display_name)
+        self.people.shown(customer_id(home), &family, &snapshot.display_name)
     }
 
     /// Who may be the same person as a family of threads.
@@ -194,9 +193,9 @@ impl Board {
                 others.entry(home).or_default().insert(*kind);
             }
         }
-        let suggested = others.into_iter().filter_map(|(home, kinds)| {
+        let suggested = others.into_iter().map(|(home, kinds)| {
             let both_have = kinds.into_iter().collect();
-            Some(MergeSuggestion { customer_id: customer_id(home).ok()?, both_have })
+            MergeSuggestion { customer_id: customer_id(home), both_have }
         });
         suggested.take(SUGGESTIONS_MAX).collect()
     }
@@ -260,13 +259,12 @@ impl Board {
         for id in gone.iter().filter(|id| !after.conversations.contains_key(*id)) {
             self.conversations.remove(id);
         }
-        if let Ok(customer) = customer_id(thread) {
-            // Of whom no conversation is left, nothing is known here.
-            match after.conversations.is_empty() {
-                true => self.customers.remove(&customer),
-                false => self.customers.insert(customer, thread.clone()),
-            };
-        }
+        let customer = customer_id(thread);
+        // Of whom no conversation is left, nothing is known here.
+        match after.conversations.is_empty() {
+            true => self.customers.remove(&customer),
+            false => self.customers.insert(customer, thread.clone()),
+        };
         for (id, conversation) in &after.conversations {
             self.shelves.put(&conversation.snapshot);
             if !self.conversations.contains_key(id) {
@@ -289,9 +287,7 @@ impl Board {
         }
         if row.conversations.is_empty() {
             self.threads.remove(&thread);
-            if let Ok(customer) = customer_id(&thread) {
-                self.customers.remove(&customer);
-            }
+            self.customers.remove(&customer_id(&thread));
         }
     }
 

@@ -53,13 +53,13 @@ fn said(id: &str, origin: Option<Thread>) -> FactBody {
 
 fn merge(views: &Views, stands: bool) {
     let record = CustomerRecord::Merged(CustomerMerge {
-        customer_id: customer_id(&thread("1")).unwrap(),
+        customer_id: customer_id(&thread("1")),
         thread: thread("1"),
         into: thread("2"),
-        into_customer_id: customer_id(&thread("2")).unwrap(),
+        into_customer_id: customer_id(&thread("2")),
         merged_at: Timestamp::from_ms(5),
     });
-    let key = CustomerKey::Merged(customer_id(&thread("1")).unwrap()).text();
+    let key = CustomerKey::Merged(customer_id(&thread("1"))).text();
     apply(views, Topic::Customers, &key, stands.then_some(&record));
 }
 

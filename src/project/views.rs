@@ -110,7 +110,7 @@ impl Views {
             thread: thread.clone(),
             company_id: newest.map(|snapshot| snapshot.company_id.clone()),
             conversation_id: newest.map(|snapshot| snapshot.conversation_id.clone()),
-            moved_to: customer_id(home).ok().filter(|_| home != thread),
+            moved_to: (home != thread).then(|| customer_id(home)),
             threads: if home == thread { family } else { vec![thread.clone()] },
         })
     }
@@ -127,7 +127,7 @@ impl Views {
         let all = family.iter().flat_map(|thread| board.conversations_of(thread));
         let mut conversations: Vec<_> = all.map(|snapshot| board.people.named(snapshot)).collect();
         conversations.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.last_item_at));
-        let merged = family.iter().skip(1).filter_map(|guest| customer_id(guest).ok()).collect();
+        let merged = family.iter().skip(1).map(customer_id).collect();
         let customer = board.people.shown(id.clone(), &family, PLACEHOLDER_NAME);
         let (details, merge_suggestions) = (board.noted.of(&family), board.may_be(&family));
         Some(CustomerDetail { customer, details, merge_suggestions, merged, conversations })
@@ -142,7 +142,7 @@ impl Views {
             threads.iter().map(|thread| board.family_of(thread).0.clone()).collect();
         homes.sort();
         homes.dedup();
-        homes.iter().filter_map(|home| customer_id(home).ok()).collect()
+        homes.iter().map(customer_id).collect()
     }
 
     /// At what time the customer was known to have read up to somewhere: up to where, and when.
