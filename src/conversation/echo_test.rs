@@ -1,5 +1,7 @@
 //! Echoes, own and native, and the stage's edge: each test named after its rule.
 
+use std::collections::BTreeMap;
+
 use crate::broker::record::{CloudEvent, Output, Record, header};
 use crate::conversation::edge::ConversationStage;
 use crate::conversation::rehearsed::{Story, accepted, at, echo, mid, text, thread};
@@ -12,8 +14,10 @@ use crate::domain::id::{AgentId, ClientMessageId, CommandId};
 use crate::domain::outbound::{OutboundSend, SendResult};
 use crate::domain::settings::{AccountSettings, CompanySettings, SettingsTable};
 use crate::domain::time::{SECOND_MS, Timestamp};
+use crate::engine::context::{Committed, Context, Rows};
+use crate::engine::outputs::Outputs;
 use crate::engine::rehearsal::Rehearsal;
-use crate::engine::stage::Exit;
+use crate::engine::stage::{Exit, Row, Stage};
 use crate::topics::Topic;
 
 fn with(account: AccountSettings) -> Story {
@@ -231,6 +235,33 @@ fn the_stage_turns_a_message_into_timeline_and_request_and_a_reply_into_a_send()
     assert_eq!(due, (warning, thread().key().into_bytes()));
     assert_eq!(topics(&stage.fire_due(warning.plus_ms(1)).unwrap().outputs).len(), 2);
     assert!(mid("out1").as_str().len() > 3);
+}
+
+#[test]
+fn a_decision_that_fails_leaves_the_row_as_it_was() {
+    let (mut story, _) = sending();
+    story.hear(&echo("e1", "hello", at(3)));
+    story.state.held[0].event = b"nothing that reads".to_vec();
+    let (key, state) = (thread().key().into_bytes(), Box::new(story.state));
+    let mut bytes = Vec::new();
+    state.encode(&mut bytes);
+    for committed in [BTreeMap::from([(key.clone(), bytes)]), BTreeMap::new()] {
+        let is_committed = !committed.is_empty();
+        let mut rows = Rows::new(Committed::Memory(committed));
+        let (settings, mut outputs, mut actions) =
+            (SettingsTable::default(), Outputs::default(), Vec::new());
+        let mut context =
+            Context::new((at(9), 0), &settings, &mut rows, &mut outputs, &mut actions);
+        if !is_committed {
+            context.put(&key, state.clone());
+        }
+        let late = record(Topic::EventsNormalized, "message.received", at(9), &text("m2", at(9)));
+        let exit = ConversationStage.apply(&late, &mut context).unwrap();
+        assert_eq!(exit, Exit::Rejected(DeadLetterReason::BadRecord));
+        assert_eq!(context.get(&key).unwrap().as_ref(), Some(&state));
+        assert_eq!(rows.written().count(), usize::from(!is_committed));
+        assert!(outputs.is_empty());
+    }
 }
 
 #[test]

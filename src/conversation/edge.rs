@@ -15,7 +15,7 @@
 use serde::de::DeserializeOwned;
 
 use crate::broker::record::{Record, header};
-use crate::conversation::decide::{Decision, Effect, Input, World, decide};
+use crate::conversation::decide::{Decision, Effect, Input, World, decide, may_fail};
 use crate::conversation::error::Error;
 use crate::conversation::state::ThreadState;
 use crate::conversation::tie::tie;
@@ -193,13 +193,21 @@ fn step(
     context: &mut Context<'_, ConversationStage>,
 ) -> Result<Result<Exit, Error>, StateError> {
     let key = thread.key();
-    let before = context.get(key.as_bytes())?;
+    let before = context.take(key.as_bytes())?;
     let known = before.is_some();
+    // The row itself becomes the new one; a copy is kept where that may fail, which leaves things as they were.
+    let spare = before.as_ref().filter(|state| may_fail(state)).cloned();
     let world = World { thread, settings: context.settings(), now: context.now(), hops, via };
     let Decision { state, effects, exit } = match decide(before.unwrap_or_default(), input, &world)
     {
         Ok(decision) => decision,
-        Err(error) => return Ok(Err(error)),
+        Err(error) => {
+            if known {
+                let lost = || RowError::Malformed(error.to_string());
+                context.give_back(key.as_bytes(), spare.ok_or_else(lost)?);
+            }
+            return Ok(Err(error));
+        }
     };
     let now = context.now();
     let mut tell = Tell::AsBefore;

@@ -179,6 +179,18 @@ impl<R: Row> Rows<R> {
         Ok(committed.map(|bytes| R::decode(&bytes)).transpose()?)
     }
 
+    /// The row under `key`, out of what this turn wrote: no copy stays.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`] when it cannot be read.
+    fn take(&mut self, key: &[u8]) -> Result<Option<R>, StateError> {
+        match self.overlay.get_mut(key) {
+            Some(written) => Ok(written.row.take()),
+            None => self.get(key),
+        }
+    }
+
     /// All rows whose key starts with `prefix`, in key order; at most `limit` committed ones.
     ///
     /// # Errors
@@ -261,6 +273,24 @@ impl<'a, S: Stage + ?Sized> Context<'a, S> {
     /// [`StateError`] when it cannot be read.
     pub fn get(&self, key: &[u8]) -> Result<Option<S::Row>, StateError> {
         self.rows.get(key)
+    }
+
+    /// The row under `key`, to become another without a copy: whoever takes it writes or deletes it, gives it back, or fails
+    /// the turn. Until then it counts as deleted.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`] when it cannot be read.
+    pub fn take(&mut self, key: &[u8]) -> Result<Option<S::Row>, StateError> {
+        self.rows.take(key)
+    }
+
+    /// Gives back a row that was taken, as it was: nothing is written.
+    pub fn give_back(&mut self, key: &[u8], row: S::Row) {
+        // One that is only committed was read, and stands where it stood.
+        if let Some(written) = self.rows.overlay.get_mut(key) {
+            written.row = Some(row);
+        }
     }
 
     /// All rows whose key starts with `prefix`, in key order.

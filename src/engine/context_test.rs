@@ -105,6 +105,31 @@ fn what_a_turn_wrote_is_taken_in_key_order_or_forgotten() {
 }
 
 #[test]
+fn a_row_that_is_taken_is_written_or_given_back() {
+    let mut rows = turn(&[("a", Tells(1)), ("b", Writes(2))]);
+    let mut bytes = Vec::new();
+    tally(3).encode(&mut bytes);
+    rows.committed = Committed::Memory(BTreeMap::from([(b"c".to_vec(), bytes)]));
+    let (settings, mut outputs, mut actions) =
+        (SettingsTable::default(), Outputs::default(), Vec::new());
+    let at = (Timestamp::from_ms(1_000), 0);
+    let mut context: Context<'_, Counting> =
+        Context::new(at, &settings, &mut rows, &mut outputs, &mut actions);
+    for (key, count) in [(b"a", 1), (b"b", 2), (b"c", 3)] {
+        assert_eq!(context.take(key).unwrap(), Some(tally(count)));
+        context.give_back(key, tally(count));
+        assert_eq!(context.get(key).unwrap(), Some(tally(count)));
+    }
+    assert_eq!(context.take(b"a").unwrap(), Some(tally(1)));
+    assert_eq!(context.get(b"a").unwrap(), None, "no copy stays");
+    context.put(b"a", tally(4));
+    assert_eq!(context.take(b"d").unwrap(), None);
+    // What was committed and only looked at is not written, and what is to be made known still is.
+    assert_eq!(rows.written().count(), 2);
+    assert_eq!(told(&mut rows), ["a=4 0"]);
+}
+
+#[test]
 fn a_scan_sees_what_the_turn_wrote_over_what_is_committed() {
     let committed = [("a1", 1), ("a2", 2), ("b1", 3)];
     let mut rows =
