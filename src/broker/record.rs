@@ -166,7 +166,7 @@ impl Output {
         headers.push(header::ID, event.id);
         headers.push(header::TYPE, event.kind);
         headers.push(header::SOURCE, event.source);
-        headers.push(header::TIME, &rfc3339(event.time));
+        headers.push(header::TIME, text_of(&calendar(event.time)));
         headers.push(header::CONTENT_TYPE, "application/json");
         if let Some(trace) = event.traceparent {
             headers.push(header::TRACE_PARENT, trace);
@@ -183,10 +183,19 @@ impl Output {
 }
 
 /// `2023-11-14T22:13:20.123Z`; the epoch where the moment is beyond the calendar.
-///
-/// Written out by hand: each record has one, and a calendar library takes longer over it than all else of its headers.
 #[must_use]
 pub fn rfc3339(at: Timestamp) -> String {
+    text_of(&calendar(at)).to_owned()
+}
+
+fn text_of(digits: &[u8]) -> &str {
+    std::str::from_utf8(digits).unwrap_or_default()
+}
+
+/// A moment by the calendar, in ASCII.
+///
+/// Written out by hand: each record has one, and a calendar library takes longer over it than all else of its headers.
+fn calendar(at: Timestamp) -> [u8; 24] {
     const LAST_MS: u64 = 253_402_300_799_999;
     let at_ms = if at.as_ms() > LAST_MS { 0 } else { at.as_ms() };
     let (year, month, day) = civil(at_ms / DAY_MS);
@@ -203,7 +212,7 @@ pub fn rfc3339(at: Timestamp) -> String {
     ] {
         write_digits(text.get_mut(place..place + digits).unwrap_or_default(), value);
     }
-    std::str::from_utf8(&text).unwrap_or_default().to_owned()
+    text
 }
 
 /// The last digits of `value`, as many as there is room for.
