@@ -93,18 +93,21 @@ fn main() {
 fn decisions(name: &str, events: &[Record]) {
     let settings = settings();
     let read = |record: &Record| serde_json::from_slice::<Event>(record.bytes()).unwrap();
-    let events: Vec<(Event, Thread)> =
-        events.iter().map(read).map(|event| (event.clone(), event.thread().unwrap())).collect();
+    let named = |event: Event| {
+        let thread = event.thread().unwrap();
+        (event, thread.key(), thread)
+    };
+    let events: Vec<(Event, String, Thread)> = events.iter().map(read).map(named).collect();
     let (mut best_ns, mut allocs, mut bytes) = (f64::MAX, 0, 0);
     for _ in 0..ROUNDS {
         let mut states: HashMap<&Thread, Box<ThreadState>> = HashMap::new();
-        for (_, thread) in &events {
+        for (_, _, thread) in &events {
             states.insert(thread, Box::default());
         }
         let (region, since) = (Region::new(MEMORY), Instant::now());
-        for (event, thread) in &events {
+        for (event, key, thread) in &events {
             let now = event.occurred_at;
-            let world = World { thread, settings: &settings, now, hops: 0, via: None };
+            let world = World { thread, key, settings: &settings, now, hops: 0, via: None };
             let state = states.get_mut(thread).unwrap();
             let decision = decide(std::mem::take(state), &Input::Event(event), &world).unwrap();
             *state = decision.state;

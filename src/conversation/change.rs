@@ -59,7 +59,7 @@ impl Turn<'_> {
         }
         entry.num_edit = num_edit;
         let initiator = writer(entry);
-        self.say_in_preview(event, key, &shortened(text));
+        self.say_in_preview(event, key, shortened(text));
         let body = FactBody::MessageEdited { mid: mid.clone(), text: text.to_owned(), num_edit };
         self.tell(initiator, self.at, body);
         Exit::Emitted
@@ -71,7 +71,7 @@ impl Turn<'_> {
             return;
         }
         text.clone_into(&mut self.state.preview.text);
-        self.tell_home_of_preview(event.event_id.as_str(), None, 0)
+        self.tell_home_of_preview(event.event_id.as_str(), None, 0);
     }
 
     /// The person reacted or took it back; the newest by time wins, a removal over an equal one.

@@ -63,6 +63,8 @@ impl Input<'_> {
 pub struct World<'a> {
     /// Whose state it is.
     pub thread: &'a Thread,
+    /// The thread's key.
+    pub key: &'a str,
     /// What administrators chose.
     pub settings: &'a SettingsTable,
     /// The input record's time, or the timer's.

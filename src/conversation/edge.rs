@@ -197,7 +197,8 @@ fn step(
     let known = before.is_some();
     // The row itself becomes the new one; a copy is kept where that may fail, which leaves things as they were.
     let spare = before.as_ref().filter(|state| may_fail(state)).cloned();
-    let world = World { thread, settings: context.settings(), now: context.now(), hops, via };
+    let world =
+        World { thread, key: &key, settings: context.settings(), now: context.now(), hops, via };
     let Decision { state, effects, exit } = match decide(before.unwrap_or_default(), input, &world)
     {
         Ok(decision) => decision,

@@ -3,7 +3,6 @@
 use crate::conversation::early::Waited;
 use crate::conversation::ledger::{Author, Entry, item_key};
 use crate::conversation::seen::Memory;
-use crate::conversation::state::Preview;
 use crate::conversation::turn::Turn;
 use crate::conversation::window::STORY_MS;
 use crate::domain::derive;
@@ -124,7 +123,7 @@ impl Turn<'_> {
         entry.story_expires_at =
             has_story.then(|| if is_there { at.plus_ms(STORY_MS) } else { at });
         let elsewhere = self.origin.as_ref().map(Thread::key);
-        let thread = elsewhere.as_ref().unwrap_or(&self.key);
+        let thread = elsewhere.as_deref().unwrap_or(self.world.key);
         let mut item = item(thread, event, body, (&entry, waited.edit.as_ref()));
         item.origin = self.origin.clone();
         self.preview(&entry, item.text.as_deref(), body);
@@ -179,13 +178,11 @@ impl Turn<'_> {
     fn preview(&mut self, entry: &Entry, text: Option<&str>, body: &MessageBody) {
         let order = Some((entry.occurred_at, entry.key));
         if entry.author == Author::Customer && order > self.state.preview.of {
-            let label = || label(body).to_owned();
-            let text = if entry.deleted {
-                DELETED_TEXT.to_owned()
-            } else {
-                text.map(shortened).filter(|text| !text.trim().is_empty()).unwrap_or_else(label)
-            };
-            self.state.preview = Preview { of: order, text };
+            let said = text.map(shortened).filter(|text| !text.trim().is_empty());
+            let shown = if entry.deleted { Some(DELETED_TEXT) } else { said };
+            let preview = &mut self.state.preview;
+            preview.of = order;
+            shown.unwrap_or_else(|| label(body)).clone_into(&mut preview.text);
         }
     }
 }
@@ -218,9 +215,13 @@ fn item(
 }
 
 /// The first code points of a text.
-pub(super) fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> &str {
+    // So few bytes are no more code points.
+    if text.len() <= PREVIEW_CHARS {
+        return text;
+    }
     let end = text.char_indices().nth(PREVIEW_CHARS).map_or(text.len(), |(at, _)| at);
-    text.get(..end).unwrap_or(text).to_owned()
+    text.get(..end).unwrap_or(text)
 }
 
 /// What stands for an item without words.
@@ -239,5 +240,20 @@ fn label(body: &MessageBody) -> &'static str {
         },
         ContentKind::Text | ContentKind::Template | ContentKind::Empty => "Message",
         ContentKind::Unsupported | ContentKind::Unknown => "Unsupported message",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Holds: R-111
+    #[test]
+    fn a_preview_is_eighty_code_points_long() {
+        for letter in ["a", "ä", "€", "🎈"] {
+            for (written, shown) in [(0, 0), (1, 1), (20, 20), (79, 79), (80, 80), (81, 80)] {
+                assert_eq!(shortened(&letter.repeat(written)), letter.repeat(shown));
+            }
+        }
     }
 }

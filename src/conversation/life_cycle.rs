@@ -42,8 +42,9 @@ impl Turn<'_> {
         at: Timestamp,
     ) -> Began {
         let due_at = match direction {
-            Direction::Inbound => self.would_be_due(at),
-            Direction::Outbound => None,
+            // Whoever joins a contact starts none.
+            Direction::Inbound if self.contact().is_none() => self.would_be_due(at),
+            Direction::Inbound | Direction::Outbound => None,
         };
         self.join_or_start_due(direction, due_at, initiator, at)
     }
@@ -150,7 +151,7 @@ impl Turn<'_> {
     /// Asks routing for an agent; who still had the conversation no longer has it.
     pub(super) fn enqueue(&mut self, at: Timestamp) {
         self.unassign(at);
-        let (preview, customer_name) = (self.shown_preview(), display_name(&self.state));
+        let (preview, customer_name) = (self.shown_preview().to_owned(), display_name(&self.state));
         let Some(conversation) = &mut self.state.conversation else { return };
         let (inbox_id, previous) = (conversation.inbox_id.clone(), conversation.last_agent.clone());
         let Some(contact) = conversation.contact_mut() else { return };
@@ -278,9 +279,9 @@ impl Turn<'_> {
     }
 
     /// The preview for the banner.
-    pub(super) fn shown_preview(&self) -> String {
+    pub(super) fn shown_preview(&self) -> &str {
         let shown = self.company(self.at).notification_preview;
-        if shown { self.state.preview.text.clone() } else { String::new() }
+        if shown { &self.state.preview.text } else { "" }
     }
 
     /// Routing hears of a new due date, by which it orders the queue and knows which customers wait when their agent is lost
@@ -288,22 +289,24 @@ impl Turn<'_> {
     ///
     /// Whoever is not offered yet may write a hundred messages: routing hears of the last one when it has made the offer.
     pub(super) fn tell_routing(&mut self) {
-        let preview = self.shown_preview();
-        let Some(contact) = self.contact_mut() else { return };
+        let Some(contact) = self.contact() else { return };
         let due_at = contact.due.map(|due| due.due_at);
         let (known_due_at, known_preview) = match &contact.told {
-            Some((due_at, preview)) => (Some(*due_at), Some(preview)),
+            Some((due_at, preview)) => (Some(*due_at), Some(preview.as_str())),
             None => (None, None),
         };
         let reordered = known_due_at != Some(due_at);
         let concerned = match contact.care {
-            Care::Offered { .. } => reordered || known_preview != Some(&preview),
+            Care::Offered { .. } => reordered || known_preview != Some(self.shown_preview()),
             Care::Queued | Care::Held => reordered,
             Care::Asked => contact.told.is_some() && reordered,
             Care::Unasked => false,
         };
         if concerned {
-            contact.told = Some((due_at, preview.clone()));
+            let preview = self.shown_preview().to_owned();
+            if let Some(contact) = self.contact_mut() {
+                contact.told = Some((due_at, preview.clone()));
+            }
             self.ask(RoutingAsk::Update { due_at, preview });
         }
     }

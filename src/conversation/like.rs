@@ -25,8 +25,8 @@ impl Turn<'_> {
             Ok(false) => return None,
             Err(refusal) => return Some(refusal),
         }
-        let (at, key) = (self.at, self.world.thread.key());
-        let item_id = derive::item_id(&[&key, "heart", command.command_id.as_str()]);
+        let (at, key) = (self.at, self.world.key);
+        let item_id = derive::item_id(&[key, "heart", command.command_id.as_str()]);
         let send_id = derive::send_id(&item_id, 0);
         self.mark(mid, on);
         let body = if on {

@@ -107,14 +107,14 @@ impl Turn<'_> {
         match note {
             ThreadNote::TakeIn { newcomer, hops } => self.take_in(command, newcomer, *hops),
             ThreadNote::LetGo { guest, answer, inside, hops } => {
-                self.let_go(command, (guest, answer), (inside, *hops))
+                self.let_go(command, (guest, answer), (inside, *hops));
             }
             ThreadNote::Gone { answer, waiting, items } => {
                 self.be_own_again(command, answer, (waiting.as_deref(), items));
             }
             ThreadNote::Forget { guest, hops } => self.forget_guest(command, guest, *hops),
             ThreadNote::Preview { guest, text, hops } => {
-                self.show_brought(command, (guest, text), *hops)
+                self.show_brought(command, (guest, text), *hops);
             }
             ThreadNote::Echo { event, from, hops } => self.whose(event, from, *hops),
             // The edge hands these over as the event and the outcome they are.
@@ -168,7 +168,7 @@ impl Turn<'_> {
         }
         text.clone_into(&mut self.state.preview.text);
         self.publish_snapshot();
-        self.tell_home_of_preview(command.command_id.as_str(), Some(&command.agent_id), hops)
+        self.tell_home_of_preview(command.command_id.as_str(), Some(&command.agent_id), hops);
     }
 
     /// Who came when this thread was merged itself is known at its home alone.
@@ -178,7 +178,7 @@ impl Turn<'_> {
         let id = ["preview", command.command_id.as_str()];
         let (guest, text) = (guest.clone(), text.to_owned());
         let note = ThreadNote::Preview { guest, text, hops: hops + 1 };
-        self.say_to(&home, (&id, Some(&command.agent_id)), note)
+        self.say_to(&home, (&id, Some(&command.agent_id)), note);
     }
 
     /// If this thread is merged, its home shows what its preview says now, as long as it shows that at all.
@@ -187,7 +187,7 @@ impl Turn<'_> {
         let Some(home) = home else { return };
         let (guest, text) = (self.world.thread.clone(), self.state.preview.text.clone());
         let note = ThreadNote::Preview { guest, text, hops: hops + 1 };
-        self.say_to(&home, (&["preview", cause], by), note)
+        self.say_to(&home, (&["preview", cause], by), note);
     }
 
     pub(super) fn welcome(&mut self, it: TiedGuest) {

@@ -72,7 +72,7 @@ impl Turn<'_> {
         let id = ["gone", command.command_id.as_str()];
         let (answer, waiting) = (answer.clone(), waiting.map(Box::new));
         let note = ThreadNote::Gone { answer, waiting, items };
-        self.say_to(guest, (&id, Some(&command.agent_id)), note)
+        self.say_to(guest, (&id, Some(&command.agent_id)), note);
     }
 
     /// The guest that was merged last, and those inside it; `None` if another came since, or this thread is merged itself.
@@ -266,7 +266,7 @@ impl Turn<'_> {
         };
         let id = ["forget", command.command_id.as_str()];
         let note = ThreadNote::Forget { guest: guest.clone(), hops: hops + 1 };
-        self.say_to(&home, (&id, Some(&command.agent_id)), note)
+        self.say_to(&home, (&id, Some(&command.agent_id)), note);
     }
 
     fn forget_items_of(&mut self, thread: &Thread) {

@@ -182,8 +182,7 @@ impl Turn<'_> {
         (about, by): (&[&str], Option<&AgentId>),
         note: ThreadNote,
     ) {
-        let from = self.world.thread.key();
-        let digest = derive::digest(&[&[from.as_str()], about].concat());
+        let digest = derive::digest(&[&[self.world.key], about].concat());
         let agent_id = by.cloned().unwrap_or_else(AgentId::nobody);
         self.note(DeskCommand {
             wish: DeskWish::Note(note),

@@ -192,7 +192,8 @@ impl Story {
 
     pub(super) fn apply(&mut self, input: &Input<'_>, now: Timestamp) -> Step {
         let thread = thread();
-        let world = World { thread: &thread, settings: &self.settings, now, hops: 0, via: None };
+        let (key, settings) = (thread.key(), &self.settings);
+        let world = World { thread: &thread, key: &key, settings, now, hops: 0, via: None };
         let Decision { state, effects, exit } =
             decide(Box::new(std::mem::take(&mut self.state)), input, &world).unwrap();
         assert_eq!(invariant::broken(&state), None);

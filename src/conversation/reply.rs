@@ -41,7 +41,7 @@ impl Turn<'_> {
             }
         };
         self.state.seen_commands.remember(digest, self.at);
-        let item_id = derive::item_id(&[&self.key, "client", name]);
+        let item_id = derive::item_id(&[self.world.key, "client", name]);
         let human = !draft.automatic;
         if human {
             self.take_up(command);

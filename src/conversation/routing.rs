@@ -5,7 +5,6 @@
 
 use crate::conversation::state::Care;
 use crate::conversation::turn::Turn;
-use crate::domain::derive;
 use crate::domain::fact::{FactBody, Initiator};
 use crate::domain::id::AgentId;
 use crate::domain::routing::{RoutingDecision, RoutingVerdict, UnassignReason};
@@ -33,10 +32,9 @@ impl Turn<'_> {
 
     /// An offer withdrawn because its contact ended belongs to the newest contact, ended or not.
     fn late_rescission(&mut self, decision: &RoutingDecision) -> Exit {
-        let thread = self.world.thread;
         let ended = self.contact().is_none() && self.state.contacts > 0;
-        let conversation_id = derive::conversation_id(thread, self.state.conversations);
-        let contact_id = derive::contact_id(thread, self.state.contacts);
+        let conversation_id = self.ids.conversation(self.state.conversations);
+        let contact_id = self.ids.contact(self.state.contacts);
         let newest =
             conversation_id == decision.conversation_id && contact_id == decision.contact_id;
         match &decision.verdict {
@@ -60,12 +58,11 @@ impl Turn<'_> {
         }
     }
 
-    fn concerns_open_contact(&self, decision: &RoutingDecision) -> bool {
+    fn concerns_open_contact(&mut self, decision: &RoutingDecision) -> bool {
         let Some(conversation) = &self.state.conversation else { return false };
         let Some(contact) = conversation.contact() else { return false };
-        let thread = self.world.thread;
-        let conversation_id = derive::conversation_id(thread, conversation.number);
-        let contact_id = derive::contact_id(thread, contact.number);
+        let conversation_id = self.ids.conversation(conversation.number);
+        let contact_id = self.ids.contact(contact.number);
         conversation_id == decision.conversation_id && contact_id == decision.contact_id
     }
 

@@ -65,7 +65,8 @@ impl Threads {
         (hops, via): (u8, Option<&Thread>),
     ) {
         let before = self.states.remove(to).unwrap_or_default();
-        let world = World { thread: to, settings: &self.settings, now, hops, via };
+        let key = to.key();
+        let world = World { thread: to, key: &key, settings: &self.settings, now, hops, via };
         let decision = decide(Box::new(before), input, &world).unwrap();
         assert_eq!(invariant::broken(&decision.state), None);
         self.states.insert(to.clone(), *decision.state);

@@ -1,17 +1,14 @@
 //! One decision under way: the state as it becomes, and what is to be told. Pure.
 //!
-//! Facts take who, where and under whose care from the state at the moment they are told; ids are derived at
-//! the end, in `finish`.
+//! Facts take who, where and under whose care from the state at the moment they are told.
 
 use crate::conversation::decide::{Effect, World};
 use crate::conversation::state::{Contact, Conversation, ThreadState};
 use crate::domain::command::{CommandResult, DeskCommand, Refusal};
 use crate::domain::customer::CustomerDetails;
-use crate::domain::derive;
+use crate::domain::derive::{self, Stem};
 use crate::domain::fact::{Channel, Fact, FactBody, Initiator};
-use crate::domain::id::{
-    AgentId, CommandId, CompanyId, ContactId, ConversationId, CustomerId, InboxId,
-};
+use crate::domain::id::{AgentId, CommandId, ContactId, ConversationId, CustomerId};
 use crate::domain::outbound::OutboundSend;
 use crate::domain::routing::{RoutingAsk, RoutingRequest};
 use crate::domain::settings::{AccountSettings, CompanySettings};
@@ -24,29 +21,6 @@ pub const PLACEHOLDER_NAME: &str = "Instagram user";
 /// What is told at most of a decision beside what it did: how the conversation stands, and what is noted.
 const TOLD_AT_THE_END: usize = 2;
 
-/// A fact before its ids.
-#[derive(Debug)]
-struct Draft {
-    body: FactBody,
-    number: u64,
-    conversation: Option<u32>,
-    contact: Option<u32>,
-    initiator: Initiator,
-    company_id: CompanyId,
-    inbox_id: Option<InboxId>,
-    assignee_id: Option<AgentId>,
-    occurred_at: Timestamp,
-}
-
-/// A request before its ids.
-#[derive(Debug)]
-struct Ask {
-    ask: RoutingAsk,
-    company_id: CompanyId,
-    conversation: u32,
-    contact: u32,
-}
-
 /// One decision under way.
 #[derive(Debug)]
 pub struct Turn<'a> {
@@ -58,12 +32,13 @@ pub struct Turn<'a> {
     pub(super) world: &'a World<'a>,
     /// The thread the input came on, when it is a guest's (ADR 0006).
     pub(super) origin: Option<Thread>,
-    /// Whose customer the facts are about: the home's, once merged.
-    customer: Thread,
-    /// The thread's key.
-    pub(super) key: String,
-    facts: Vec<Draft>,
-    asks: Vec<Ask>,
+    /// The thread's settings in force at the input's time: nearly all that is asked for, a dozen times.
+    in_force: (&'a AccountSettings, &'a CompanySettings),
+    /// The ids of what it tells.
+    pub(super) ids: Ids,
+    /// The facts so far; what else is told comes behind them.
+    effects: Vec<Effect>,
+    asks: Vec<RoutingRequest>,
     sends: Vec<OutboundSend>,
     results: Vec<CommandResult>,
     notes: Vec<DeskCommand>,
@@ -75,15 +50,16 @@ pub struct Turn<'a> {
 impl<'a> Turn<'a> {
     /// A turn over `state` for an input stamped `at`.
     pub(super) fn new(state: Box<ThreadState>, at: Timestamp, world: &'a World<'a>) -> Self {
-        let customer = state.ties.home.clone().unwrap_or_else(|| world.thread.clone());
+        let account = world.settings.account_at(&world.thread.account_id, at);
+        let company = world.settings.company_at(&account.company_id, at);
         Self {
+            in_force: (account, company),
+            ids: Ids::new(world.thread, state.ties.home.as_ref()),
             state,
             at,
             world,
             origin: None,
-            customer,
-            key: world.thread.key(),
-            facts: Vec::new(),
+            effects: Vec::new(),
             asks: Vec::new(),
             sends: Vec::new(),
             results: Vec::new(),
@@ -96,12 +72,18 @@ impl<'a> Turn<'a> {
 
     /// The account's settings in force at `at`; of a guest's item, the guest's.
     pub(super) fn account(&self, at: Timestamp) -> &'a AccountSettings {
-        let thread = self.origin.as_ref().unwrap_or(self.world.thread);
-        self.world.settings.account_at(&thread.account_id, at)
+        match &self.origin {
+            None if at == self.at => self.in_force.0,
+            None => self.world.settings.account_at(&self.world.thread.account_id, at),
+            Some(guest) => self.world.settings.account_at(&guest.account_id, at),
+        }
     }
 
     /// The company's settings in force at `at`.
     pub(super) fn company(&self, at: Timestamp) -> &'a CompanySettings {
+        if self.origin.is_none() && at == self.at {
+            return self.in_force.1;
+        }
         self.world.settings.company_at(&self.account(at).company_id, at)
     }
 
@@ -145,32 +127,41 @@ impl<'a> Turn<'a> {
             || self.account(at).company_id.clone(),
             |conversation| conversation.company_id.clone(),
         );
-        if self.facts.is_empty() {
-            // Most decisions tell one; a `Vec` makes room for four.
-            self.facts.reserve_exact(1);
+        if self.effects.is_empty() {
+            // Most decisions tell one, and how the conversation stands; a `Vec` makes room for four.
+            self.effects.reserve_exact(1 + TOLD_AT_THE_END);
         }
-        self.facts.push(Draft {
+        let number = conversation.map(|conversation| conversation.number);
+        self.effects.push(Effect::Fact(Box::new(Fact {
             body,
+            fact_id: derive::fact_id(self.world.key, self.state.facts),
             number: self.state.facts,
-            conversation: conversation.map(|conversation| conversation.number),
-            contact,
-            initiator,
+            channel: Channel::InstagramDirect,
             company_id,
+            thread: self.world.thread.clone(),
+            customer_id: self.ids.customer.clone(),
+            conversation_id: number.map(|number| self.ids.conversation(number)),
+            contact_id: contact.map(|number| self.ids.contact(number)),
+            initiator,
             inbox_id: conversation.map(|conversation| conversation.inbox_id.clone()),
             assignee_id: conversation.and_then(|conversation| conversation.agent.clone()),
             occurred_at: at,
-        });
+            recorded_at: self.world.now,
+        })));
     }
 
     /// Asks routing about the open contact.
     pub(super) fn ask(&mut self, ask: RoutingAsk) {
         let Some(conversation) = &self.state.conversation else { return };
         let Some(contact) = conversation.contact() else { return };
-        self.asks.push(Ask {
+        self.asks.push(RoutingRequest {
             ask,
             company_id: conversation.company_id.clone(),
-            conversation: conversation.number,
-            contact: contact.number,
+            thread: self.world.thread.clone(),
+            conversation_id: self.ids.conversation(conversation.number),
+            contact_id: self.ids.contact(contact.number),
+            // Routing's time goes on with ours: what happened long ago is asked for now.
+            requested_at: self.world.now,
         });
     }
 
@@ -207,61 +198,27 @@ impl<'a> Turn<'a> {
 
     /// Something was told or asked.
     pub(super) const fn has_effects(&self) -> bool {
-        !(self.facts.is_empty()
+        !(self.effects.is_empty()
             && self.asks.is_empty()
             && self.sends.is_empty()
             && self.results.is_empty()
             && self.notes.is_empty())
     }
 
-    /// The state and the effects, with their ids.
+    /// The state and the effects, in order.
     pub(super) fn finish(self) -> (Box<ThreadState>, Vec<Effect>) {
-        let (thread, now) = (self.world.thread, self.world.now);
-        let customer_id = derive::customer_id(&self.customer);
-        let own = self.asks.len() + self.sends.len() + self.results.len() + self.notes.len();
-        let mut effects = Vec::with_capacity(self.facts.len() + own + TOLD_AT_THE_END);
-        let mut ids = Ids::new(thread);
-        let published = self.published || !self.facts.is_empty();
-        for draft in self.facts {
-            let conversation = draft.conversation.map(|n| ids.conversation(n));
-            let contact = draft.contact.map(|n| ids.contact(n));
-            effects.push(Effect::Fact(Box::new(Fact {
-                body: draft.body,
-                fact_id: derive::fact_id(&self.key, draft.number),
-                number: draft.number,
-                channel: Channel::InstagramDirect,
-                company_id: draft.company_id,
-                thread: thread.clone(),
-                customer_id: customer_id.clone(),
-                conversation_id: conversation,
-                contact_id: contact,
-                initiator: draft.initiator,
-                inbox_id: draft.inbox_id,
-                assignee_id: draft.assignee_id,
-                occurred_at: draft.occurred_at,
-                recorded_at: now,
-            })));
-        }
-        for ask in self.asks {
-            effects.push(Effect::Routing(RoutingRequest {
-                ask: ask.ask,
-                company_id: ask.company_id,
-                thread: thread.clone(),
-                conversation_id: ids.conversation(ask.conversation),
-                contact_id: ids.contact(ask.contact),
-                // Routing's time goes on with ours: what happened long ago is asked for now.
-                requested_at: now,
-            }));
-        }
+        let is_told = !self.effects.is_empty();
+        let mut effects = self.effects;
+        effects.extend(self.asks.into_iter().map(Effect::Routing));
         effects.extend(self.sends.into_iter().map(Effect::Send));
         effects.extend(self.results.into_iter().map(Effect::Result));
         effects.extend(self.notes.into_iter().map(|note| Effect::Note(Box::new(note))));
         if self.noted {
-            effects.push(details(&self.state, &customer_id, self.world));
+            effects.push(details(&self.state, &self.ids.customer, self.world));
         }
         if self.forgotten {
             effects.push(Effect::Forget(self.state.facts));
-        } else if published && self.state.conversation.is_some() {
+        } else if (self.published || is_told) && self.state.conversation.is_some() {
             effects.push(Effect::Snapshot);
         }
         (self.state, effects)
@@ -269,33 +226,40 @@ impl<'a> Turn<'a> {
 }
 
 /// The ids one decision names, each derived once: nearly all of it is about one conversation and one contact.
-struct Ids<'a> {
-    thread: &'a Thread,
+#[derive(Debug)]
+pub(super) struct Ids {
+    stem: Stem,
+    /// Whose customer the facts are about: the home's, once merged.
+    customer: CustomerId,
     conversation: Option<(u32, ConversationId)>,
     contact: Option<(u32, ContactId)>,
 }
 
-impl<'a> Ids<'a> {
-    const fn new(thread: &'a Thread) -> Self {
-        Self { thread, conversation: None, contact: None }
+impl Ids {
+    fn new(thread: &Thread, home: Option<&Thread>) -> Self {
+        let stem = Stem::of(thread);
+        let customer = home.map_or_else(|| stem.customer_id(), derive::customer_id);
+        Self { stem, customer, conversation: None, contact: None }
     }
 
-    fn conversation(&mut self, number: u32) -> ConversationId {
+    /// Of the thread's conversation of this number.
+    pub(super) fn conversation(&mut self, number: u32) -> ConversationId {
         match &self.conversation {
             Some((known, id)) if *known == number => id.clone(),
             Some(_) | None => {
-                let id = derive::conversation_id(self.thread, number);
+                let id = self.stem.conversation_id(number);
                 self.conversation = Some((number, id.clone()));
                 id
             }
         }
     }
 
-    fn contact(&mut self, number: u32) -> ContactId {
+    /// Of the thread's contact of this number.
+    pub(super) fn contact(&mut self, number: u32) -> ContactId {
         match &self.contact {
             Some((known, id)) if *known == number => id.clone(),
             Some(_) | None => {
-                let id = derive::contact_id(self.thread, number);
+                let id = self.stem.contact_id(number);
                 self.contact = Some((number, id.clone()));
                 id
             }

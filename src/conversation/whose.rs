@@ -52,6 +52,6 @@ impl Turn<'_> {
         let hops = hops + 1;
         let note = ThreadNote::Echo { event: Box::new(event.clone()), from, hops };
         let id = ["whose", event.event_id.as_str(), &hops.to_string()];
-        self.say_to(to, (&id, None), note)
+        self.say_to(to, (&id, None), note);
     }
 }

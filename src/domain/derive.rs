@@ -29,8 +29,9 @@ pub fn digest(parts: &[&str]) -> u128 {
     };
     let mut rest = &mut *bytes;
     for part in parts {
-        rest = write(rest, &(part.len() as u64).to_le_bytes());
-        rest = write(rest, part.as_bytes());
+        let Some((len, behind)) = rest.split_first_chunk_mut() else { break };
+        *len = (part.len() as u64).to_le_bytes();
+        rest = write(behind, part.as_bytes());
     }
     xxh3_128(bytes)
 }
@@ -42,24 +43,64 @@ fn write<'a>(room: &'a mut [u8], bytes: &[u8]) -> &'a mut [u8] {
     rest
 }
 
+/// What all ids of a thread are made of, digested once.
+#[derive(Debug, Clone, Copy)]
+pub struct Stem(Hex);
+
+impl Stem {
+    /// The thread's.
+    #[must_use]
+    pub fn of(thread: &Thread) -> Self {
+        Self(hex(digest(&[thread.account_id.as_str(), thread.person_id.as_str()])))
+    }
+
+    /// See [`customer_id`].
+    #[must_use]
+    pub fn customer_id(&self) -> CustomerId {
+        CustomerId::derived(named("cu-", &self.0).as_str())
+    }
+
+    /// See [`conversation_id`].
+    #[must_use]
+    pub fn conversation_id(&self, number: u32) -> ConversationId {
+        ConversationId::derived(self.numbered("cv-", number).as_str())
+    }
+
+    /// See [`contact_id`].
+    #[must_use]
+    pub fn contact_id(&self, number: u32) -> ContactId {
+        ContactId::derived(self.numbered("ct-", number).as_str())
+    }
+
+    fn numbered(&self, prefix: &str, number: u32) -> Text {
+        let mut text = named(prefix, &self.0);
+        text.push(b"-");
+        text.push(itoa::Buffer::new().format(number).as_bytes());
+        text
+    }
+}
+
 /// The customer a thread belongs to until somebody merges it. Source: desk rule R-8.
+#[must_use]
 pub fn customer_id(thread: &Thread) -> CustomerId {
-    CustomerId::derived(named("cu-", thread_digest(thread)).as_str())
+    Stem::of(thread).customer_id()
 }
 
 /// The thread's `number`th conversation, counted from one.
+#[must_use]
 pub fn conversation_id(thread: &Thread, number: u32) -> ConversationId {
-    ConversationId::derived(numbered("cv-", thread, number).as_str())
+    Stem::of(thread).conversation_id(number)
 }
 
 /// The thread's `number`th contact, counted from one over all its conversations.
+#[must_use]
 pub fn contact_id(thread: &Thread, number: u32) -> ContactId {
-    ContactId::derived(numbered("ct-", thread, number).as_str())
+    Stem::of(thread).contact_id(number)
 }
 
 /// The item that `parts` (a thread's key and a mid, a client message id, …) name.
 pub fn item_id(parts: &[&str]) -> ItemId {
-    ItemId::derived(named("it-", digest(parts)).as_str())
+    ItemId::derived(named("it-", &hex(digest(parts))).as_str())
 }
 
 /// Part `part` of an item, counted from zero. Source: desk rule R-141.
@@ -69,12 +110,12 @@ pub fn send_id(item: &ItemId, part: usize) -> SendId {
 
 /// The event that `parts` name.
 pub fn event_id(parts: &[&str]) -> EventId {
-    EventId::derived(named("ev-", digest(parts)).as_str())
+    EventId::derived(named("ev-", &hex(digest(parts))).as_str())
 }
 
 /// A word to another thread, by the digest of what names it (ADR 0006).
 pub fn note_id(digest: u128) -> CommandId {
-    CommandId::derived(named("note-", digest).as_str())
+    CommandId::derived(named("note-", &hex(digest)).as_str())
 }
 
 /// The `number`th fact of the thread with this key, counted from one.
@@ -89,9 +130,9 @@ struct Text {
 }
 
 impl Text {
-    fn push(&mut self, text: &str) {
+    fn push(&mut self, text: &[u8]) {
         let room = self.bytes.get_mut(self.len..).unwrap_or_default();
-        self.len += room.len() - write(room, text.as_bytes()).len();
+        self.len += room.len() - write(room, text).len();
     }
 
     fn as_str(&self) -> &str {
@@ -100,29 +141,27 @@ impl Text {
     }
 }
 
-/// `prefix` and 32 digits of hex. By hand: formatting a `u128` takes several times as long, and every record has a few.
-fn named(prefix: &str, digest: u128) -> Text {
+/// A digest in 32 digits.
+type Hex = [u8; 32];
+
+/// By hand: formatting a `u128` takes several times as long, and every record has a few.
+fn hex(digest: u128) -> Hex {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut hex = [0; 32];
-    for (digit, place) in hex.iter_mut().rev().zip((0..128).step_by(4)) {
-        let nibble = usize::try_from((digest >> place) & 15).unwrap_or(0);
-        *digit = DIGITS.get(nibble).copied().unwrap_or(b'0');
+    for (pair, byte) in hex.chunks_exact_mut(2).zip(digest.to_be_bytes()) {
+        for (digit, nibble) in pair.iter_mut().zip([byte >> 4, byte & 15]) {
+            *digit = DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
+        }
     }
+    hex
+}
+
+/// A digest behind its prefix.
+fn named(prefix: &str, digest: &Hex) -> Text {
     let mut text = Text { bytes: [0; 64], len: 0 };
-    text.push(prefix);
-    text.push(std::str::from_utf8(&hex).unwrap_or_default());
+    text.push(prefix.as_bytes());
+    text.push(digest);
     text
-}
-
-fn numbered(prefix: &str, thread: &Thread, number: u32) -> Text {
-    let mut text = named(prefix, thread_digest(thread));
-    text.push("-");
-    text.push(itoa::Buffer::new().format(number));
-    text
-}
-
-fn thread_digest(thread: &Thread) -> u128 {
-    digest(&[thread.account_id.as_str(), thread.person_id.as_str()])
 }
 
 #[cfg(test)]
@@ -136,6 +175,28 @@ mod tests {
         assert_eq!(first, conversation_id(&thread, 1));
         assert_ne!(first, conversation_id(&thread, 2));
         assert!(!first.as_str().contains("9000000000000001"));
+    }
+
+    #[test]
+    fn every_id_is_its_prefix_a_digest_and_its_number() {
+        let thread = Thread::from_key("17841400000000001:9000000000000001").unwrap();
+        let of_thread = digest(&["17841400000000001", "9000000000000001"]);
+        let stem = Stem::of(&thread);
+        assert_eq!(stem.customer_id(), customer_id(&thread));
+        assert_eq!(customer_id(&thread).as_str(), format!("cu-{of_thread:032x}"));
+        for number in [0, 1, u32::MAX] {
+            assert_eq!(stem.conversation_id(number), conversation_id(&thread, number));
+            assert_eq!(stem.contact_id(number), contact_id(&thread, number));
+            let (conversation, contact) = (stem.conversation_id(number), stem.contact_id(number));
+            assert_eq!(conversation.as_str(), format!("cv-{of_thread:032x}-{number}"));
+            assert_eq!(contact.as_str(), format!("ct-{of_thread:032x}-{number}"));
+        }
+        let item = item_id(&["a", "b"]);
+        assert_eq!(item.as_str(), format!("it-{:032x}", digest(&["a", "b"])));
+        assert_eq!(send_id(&item, 3).as_str(), format!("{item}.3"));
+        let fact = format!("ev-{:032x}", digest(&["fact", "a:b", "7"]));
+        assert_eq!(fact_id("a:b", 7).as_str(), fact);
+        assert_eq!(note_id(of_thread).as_str(), format!("note-{of_thread:032x}"));
     }
 
     #[test]
@@ -155,7 +216,7 @@ mod tests {
     #[test]
     fn digests_are_written_as_the_formatter_writes_them() {
         for digest in [0, 1, 0xf0, u128::MAX, u128::MAX / 3, digest(&["x"])] {
-            assert_eq!(named("ev-", digest).as_str(), format!("ev-{digest:032x}"));
+            assert_eq!(named("ev-", &hex(digest)).as_str(), format!("ev-{digest:032x}"));
         }
     }
 }
