@@ -24,7 +24,7 @@ use std::time::Duration;
 use super::error::Error;
 
 /// Rows in a leaf. Written to disk by sled: another number needs another [`super::LAYOUT`].
-const FANOUT: usize = 64;
+const FANOUT: usize = 32;
 const COMPRESSION_LEVEL: i32 = 1;
 const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -138,6 +138,16 @@ impl Db {
             }
             Ok(())
         })
+    }
+
+    /// Whether there is no row.
+    pub(super) fn is_empty(&self) -> Result<bool, Error> {
+        let mut is_empty = true;
+        self.walk(&[], |_key, _value| {
+            is_empty = false;
+            false
+        })?;
+        Ok(is_empty)
     }
 
     /// Stores rows at once: all or none of them after a crash.

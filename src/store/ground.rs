@@ -6,11 +6,14 @@ use std::time::Duration;
 use super::db::{Db, Put};
 use super::error::Error;
 use super::memory::Folder;
+use super::unmade::Unmade;
 
 /// What a store's rows lie on.
 pub(super) enum Ground {
     /// A directory of the machine. Boxed: its handles are large.
     Sled(Box<Db>),
+    /// A directory that holds nothing: a database is made there by the first write.
+    Unmade(Box<Unmade>),
     /// Memory that outlives the process in a simulation.
     Memory(Arc<Folder>),
 }
@@ -20,6 +23,7 @@ impl Ground {
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         match self {
             Self::Sled(db) => db.get(key),
+            Self::Unmade(later) => later.made().map_or(Ok(None), |db| db.get(key)),
             Self::Memory(folder) => Ok(folder.get(key)),
         }
     }
@@ -32,6 +36,10 @@ impl Ground {
     ) -> Result<Vec<Option<T>>, Error> {
         match self {
             Self::Sled(db) => db.look_at(keys, look),
+            Self::Unmade(later) => match later.made() {
+                Some(db) => db.look_at(keys, look),
+                None => Ok(keys.iter().map(|_key| None).collect()),
+            },
             Self::Memory(folder) => {
                 Ok(keys.iter().map(|key| folder.get(key).map(|value| look(&value))).collect())
             }
@@ -46,6 +54,7 @@ impl Ground {
     ) -> Result<(), Error> {
         match self {
             Self::Sled(db) => db.walk(from, visit),
+            Self::Unmade(later) => later.made().map_or(Ok(()), |db| db.walk(from, visit)),
             Self::Memory(folder) => {
                 folder.walk(from, visit);
                 Ok(())
@@ -57,6 +66,7 @@ impl Ground {
     pub(super) fn put(&self, rows: Vec<Put>) -> Result<(), Error> {
         match self {
             Self::Sled(db) => db.put(rows),
+            Self::Unmade(later) => later.make()?.put(rows),
             Self::Memory(folder) => folder.put(rows),
         }
     }
@@ -65,6 +75,8 @@ impl Ground {
     pub(super) fn remove(&self, keys: &[Vec<u8>]) -> Result<(), Error> {
         match self {
             Self::Sled(db) => db.remove(keys),
+            // Where nothing was put there is nothing to remove.
+            Self::Unmade(later) => later.made().map_or(Ok(()), |db| db.remove(keys)),
             Self::Memory(folder) => folder.remove(keys),
         }
     }
@@ -73,6 +85,7 @@ impl Ground {
     pub(super) fn flush(&self) -> Result<(), Error> {
         match self {
             Self::Sled(db) => db.flush(),
+            Self::Unmade(later) => later.made().map_or(Ok(()), Db::flush),
             Self::Memory(_) => Ok(()),
         }
     }
@@ -81,6 +94,9 @@ impl Ground {
     pub(super) fn renew_if_worn(&self, leaves_max: u64, limit: Duration) -> Result<(), Error> {
         match self {
             Self::Sled(db) => db.renew_if_worn(leaves_max, limit),
+            Self::Unmade(later) => {
+                later.made().map_or(Ok(()), |db| db.renew_if_worn(leaves_max, limit))
+            }
             Self::Memory(_) => Ok(()),
         }
     }
@@ -89,6 +105,7 @@ impl Ground {
     pub(super) fn disk_bytes(&self) -> Result<u64, Error> {
         match self {
             Self::Sled(db) => db.disk_bytes(),
+            Self::Unmade(later) => later.made().map_or(Ok(0), Db::disk_bytes),
             Self::Memory(folder) => Ok(folder.bytes()),
         }
     }

@@ -2,8 +2,9 @@
 
 /// The layout of rows below. A store of another layout is set aside and rebuilt.
 ///
-/// Raise it whenever a key, a value's envelope or the checkpoint changes its bytes. 2: the checkpoint says when it was true.
-pub const LAYOUT: u16 = 2;
+/// Raise it whenever a key, a value's envelope or the checkpoint changes its bytes, or a leaf its number of rows. 2: the checkpoint
+/// says when it was true. 3: leaves of 32 rows.
+pub const LAYOUT: u16 = 3;
 
 /// What a stored row is. Written to disk: never renumber, never reuse.
 ///

@@ -21,6 +21,7 @@ mod checkpoint;
 mod error;
 mod db;
 mod memory;
+mod unmade;
 mod ground;
 mod witness;
 mod open;

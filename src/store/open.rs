@@ -15,6 +15,7 @@ use super::error::{Doubt, Error};
 use super::ground::Ground;
 use super::key::Key;
 use super::memory::MemoryDisk;
+use super::unmade::Unmade;
 use super::view::Store;
 use super::witness;
 
@@ -30,7 +31,7 @@ pub struct StoreSettings {
     pub batch_rows: usize,
     /// Rows written between two flushes, which bounds what is dirty in memory.
     pub flush_rows: usize,
-    /// Leaves written before the store is opened anew, which gives their memory back: a leaf is about 16 KB.
+    /// Leaves written before the store is opened anew, which gives their memory back: a leaf is about 8 KB.
     pub leaves_max: u64,
     /// How long opening may take before the directory is set aside.
     pub open_timeout: Duration,
@@ -78,7 +79,7 @@ impl Default for StoreSettings {
             cache_bytes: 32 << 20,
             batch_rows: 1000,
             flush_rows: 50_000,
-            leaves_max: 2_000,
+            leaves_max: 3_000,
             open_timeout: Duration::from_secs(60),
             trusted: Trusted::ALL,
         }
@@ -149,12 +150,24 @@ fn opened(
 /// Opens and looks, in a thread that may be left behind if it never comes back.
 fn attempt(dir: &Path, settings: &StoreSettings) -> Result<(Ground, Option<Checkpoint>), Error> {
     let (dir, cache_bytes, trusted) = (dir.to_owned(), cache(settings), settings.trusted);
+    if holds_nothing(&dir) {
+        let later = Unmade::in_directory(dir, cache_bytes, settings.open_timeout)?;
+        return Ok((Ground::Unmade(Box::new(later)), None));
+    }
     in_time(settings.open_timeout, move || {
         sound(&dir)?;
         let ground = Ground::Sled(Box::new(Db::open(&dir, cache_bytes)?));
         let checkpoint = inspect(&ground, trusted)?;
         Ok((ground, checkpoint))
     })
+}
+
+/// There is no such directory, or it is empty.
+fn holds_nothing(dir: &Path) -> bool {
+    match fs::read_dir(dir) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
 }
 
 /// What sled itself would not notice.

@@ -219,10 +219,67 @@ fn too_slow_an_open_sets_the_directory_aside() {
     let (_room, dir) = room();
     filled(&dir);
     let hasty = StoreSettings { open_timeout: Duration::ZERO, ..StoreSettings::default() };
-    // The fresh one is too slow as well, and that is an error: there is no third way.
-    let error = Store::open(&dir, &hasty).unwrap_err();
+    let opened = Store::open(&dir, &hasty).unwrap();
+    let Opened::Quarantined { store, doubt: Doubt::TooSlow, .. } = opened else {
+        panic!("{opened:?}")
+    };
+    // The fresh one is made when it is written to, and is too slow as well: there is no third way.
+    let error = store.write(&[], Checkpoint::at(1)).unwrap_err();
     assert!(matches!(error, Error::OpenTooSlow { .. }), "{error}");
     assert_eq!(error.remedy(), Remedy::Rebuild);
+}
+
+#[test]
+fn a_store_that_holds_nothing_has_no_files_before_it_is_written_to() {
+    let (_room, dir) = room();
+    let files = || fs::read_dir(&dir).unwrap().count();
+    let Opened::Fresh(store) = Store::open(&dir, &StoreSettings::default()).unwrap() else {
+        panic!("not fresh")
+    };
+    assert_eq!(files(), 0, "the place is there, and empty");
+    assert_eq!(store.get(b"k").unwrap(), None);
+    assert_eq!(store.scan_prefix(b"", 9).unwrap(), []);
+    assert_eq!(store.timers_due(u64::MAX, 9).unwrap(), []);
+    assert_eq!(store.stats().unwrap().disk_bytes, 0);
+    store.close().unwrap();
+    // Closed before a write, it is as new.
+    let Opened::Fresh(store) = Store::open(&dir, &StoreSettings::default()).unwrap() else {
+        panic!("not fresh")
+    };
+    let row = RowChange { key: b"k".into(), value: Some(b"v".into()), due_at_ms: Some(7) };
+    store.write(&[row], Checkpoint::at(3)).unwrap();
+    assert!(files() > 0);
+    assert_eq!(store.get(b"k").unwrap(), Some(b"v".to_vec()));
+    assert_eq!(store.timers_due(7, 9).unwrap(), [(7, b"k".to_vec())]);
+    store.close().unwrap();
+    let opened = Store::open(&dir, &StoreSettings::default()).unwrap();
+    assert!(matches!(opened, Opened::Resumed(_, Checkpoint { next_offset: 3, .. })), "{opened:?}");
+}
+
+/// Two that found the place empty: the second one to write must not mix its rows with the first one's.
+#[test]
+fn of_two_stores_in_an_empty_place_the_second_to_write_fails() {
+    let (_room, dir) = room();
+    let fresh = || match Store::open(&dir, &StoreSettings::default()).unwrap() {
+        Opened::Fresh(store) => store,
+        other => panic!("{other:?}"),
+    };
+    let (first, second) = (fresh(), fresh());
+    first.write(&[], Checkpoint::at(1)).unwrap();
+    // While the first is open its files are locked; afterwards they are somebody else's.
+    assert!(matches!(second.write(&[], Checkpoint::at(2)), Err(Error::Io { .. })));
+    first.close().unwrap();
+    let error = second.write(&[], Checkpoint::at(2)).unwrap_err();
+    assert!(matches!(error, Error::Malformed { .. }), "{error}");
+    assert_eq!(error.remedy(), Remedy::Rebuild);
+}
+
+#[test]
+fn a_place_that_cannot_be_had_is_known_at_once() {
+    let (_room, dir) = room();
+    fs::write(&dir, "a file stands here").unwrap();
+    let error = Store::open(&dir.join("p0"), &StoreSettings::default()).unwrap_err();
+    assert!(matches!(error, Error::Io { .. }), "{error}");
 }
 
 #[test]

@@ -278,6 +278,7 @@ impl Store {
     pub(super) fn worn(&self) -> u64 {
         match &self.db {
             Ground::Sled(db) => db.worn(),
+            Ground::Unmade(later) => later.made().map_or(0, Db::worn),
             Ground::Memory(_) => 0,
         }
     }

@@ -59,6 +59,7 @@ const ONE_PLACE: &[(&str, &[&str])] = &[
 fn every_file_opens_with_its_purpose() {
     let mut files = rust_files(Path::new("src"));
     files.extend(rust_files(Path::new("tests")));
+    files.extend(rust_files(Path::new("crates")));
     let silent: Vec<&PathBuf> =
         files.iter().filter(|path| !read(path).starts_with("//! ")).collect();
     assert!(silent.is_empty(), "open these files with a `//!` line: {silent:?}");

@@ -129,6 +129,11 @@ impl Filled {
         }
     }
 
+    /// Takes away what it has on disk. To be called while it does not run.
+    pub(super) fn lose_disk(&self) -> Result<(), Error> {
+        Ok(std::fs::remove_dir_all(self.dir.path().join("state"))?)
+    }
+
     /// Waits until what was restored is on disk; how many bytes that is.
     pub(super) fn wait_until_written(&self) -> u64 {
         let state = self.dir.path().join("state");

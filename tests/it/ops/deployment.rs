@@ -218,6 +218,10 @@ fn the_build_is_given_what_it_compiles() {
     {
         needed.extend(manifest.contains(table).then(|| dir.to_owned()));
     }
+    // Packages beside this one, which it is built with.
+    let paths =
+        manifest.lines().filter_map(|line| line.split_once("{ path = \"")?.1.split('"').next());
+    needed.extend(paths.map(str::to_owned));
     needed.extend(Path::new("build.rs").exists().then(|| "build.rs".to_owned()));
     let list = read(".dockerignore");
     let lines: Vec<&str> = list.lines().filter(|line| !line.starts_with('#')).collect();
