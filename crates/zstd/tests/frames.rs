@@ -1,5 +1,7 @@
 //! Frames as sled writes and reads them: whole, cut, one after the other, written by others, and much of them.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
 use std::io::{self, Read, Write};
 
 use proptest::prelude::*;
