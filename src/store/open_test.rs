@@ -260,9 +260,11 @@ fn a_store_that_holds_nothing_has_no_files_before_it_is_written_to() {
 #[test]
 fn of_two_stores_in_an_empty_place_the_second_to_write_fails() {
     let (_room, dir) = room();
-    let fresh = || match Store::open(&dir, &StoreSettings::default()).unwrap() {
-        Opened::Fresh(store) => store,
-        other => panic!("{other:?}"),
+    let fresh = || {
+        let Opened::Fresh(store) = Store::open(&dir, &StoreSettings::default()).unwrap() else {
+            panic!("not fresh")
+        };
+        store
     };
     let (first, second) = (fresh(), fresh());
     first.write(&[], Checkpoint::at(1)).unwrap();
