@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 use dmstream::clock::Stopwatch;
 use dmstream::topics::Topic;
 
-use crate::world::{BOUNDS, Copier, PATIENCE, append, output, run, world};
+use crate::world::{Copier, PATIENCE, append, output, run, world};
 
 const INPUT: (Topic, u32) = (Topic::EventsNormalized, 0);
 
-/// Goes round until the statistics say `behind`, without committing anything but what was asked.
+/// Goes round until the statistics say `behind`, without committing. Lanes that move meanwhile are taken: on a busy machine they do.
 #[track_caller]
 fn until_behind(copier: &mut Copier, behind: u64) {
     let watch = Stopwatch::start();
     while copier.session.lag().get(&INPUT) != Some(&behind) {
         let lag = copier.session.lag();
         assert!(watch.elapsed() < PATIENCE, "{lag:?}, not {behind}");
-        drop(copier.session.poll(&BOUNDS).unwrap());
+        drop(copier.turn().unwrap());
     }
 }
 
@@ -50,12 +50,14 @@ fn lag_is_nothing_at_rest_whatever_ends_the_input_and_what_is_not_committed_othe
     let watch = Stopwatch::start();
     while copier.session.lag().get(&INPUT).is_none_or(|behind| *behind < 3) {
         assert!(watch.elapsed() < PATIENCE, "{:?}", copier.session.lag());
-        drop(copier.session.poll(&BOUNDS).unwrap());
+        drop(copier.turn().unwrap());
     }
     drop(next);
     copier.session.abort().unwrap();
     copier.copied.clear();
-    run(&mut [&mut copier], |members| members[0].copied.len() == 3);
+    // A commit that is refused and tried again brings some of them twice.
+    let has = |copier: &Copier, name: &str| copier.copied.iter().any(|(_, _, value)| value == name);
+    run(&mut [&mut copier], |members| ["m2", "m3", "m4"].iter().all(|name| has(members[0], name)));
     until_behind(&mut copier, 0);
     writer.session.close().unwrap();
     copier.session.close().unwrap();
