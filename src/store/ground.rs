@@ -62,6 +62,15 @@ impl Ground {
         }
     }
 
+    /// Whether there is no row.
+    pub(super) fn is_empty(&self) -> Result<bool, Error> {
+        match self {
+            Self::Sled(db) => db.is_empty(),
+            Self::Unmade(later) => later.made().map_or(Ok(true), Db::is_empty),
+            Self::Memory(folder) => Ok(folder.bytes() == 0),
+        }
+    }
+
     /// Stores rows at once: all or none of them after a crash.
     pub(super) fn put(&self, rows: Vec<Put>) -> Result<(), Error> {
         match self {

@@ -186,12 +186,11 @@ fn inspect(db: &Ground, trusted: Trusted) -> Result<Option<Checkpoint>, Error> {
             None => Ok(Some(checkpoint)),
         };
     }
-    let mut empty = true;
-    db.walk(&[], |_key, _value| {
-        empty = false;
-        false
-    })?;
-    if empty { Ok(None) } else { Err(Error::Malformed { what: "a store without a checkpoint" }) }
+    if db.is_empty()? {
+        Ok(None)
+    } else {
+        Err(Error::Malformed { what: "a store without a checkpoint" })
+    }
 }
 
 /// The error and its causes on one line.

@@ -27,10 +27,17 @@ fn rows(count: u32) -> Vec<RowChange> {
     (0..count).map(row).collect()
 }
 
-fn filled(dir: &Path) {
+/// The store of a place where nothing is.
+#[track_caller]
+fn fresh(dir: &Path) -> Store {
     let Opened::Fresh(store) = Store::open(dir, &StoreSettings::default()).unwrap() else {
         panic!("not fresh")
     };
+    store
+}
+
+fn filled(dir: &Path) {
+    let store = fresh(dir);
     store.write(&rows(2000), Checkpoint::at(42)).unwrap();
     store.close().unwrap();
 }
@@ -233,9 +240,7 @@ fn too_slow_an_open_sets_the_directory_aside() {
 fn a_store_that_holds_nothing_has_no_files_before_it_is_written_to() {
     let (_room, dir) = room();
     let files = || fs::read_dir(&dir).unwrap().count();
-    let Opened::Fresh(store) = Store::open(&dir, &StoreSettings::default()).unwrap() else {
-        panic!("not fresh")
-    };
+    let store = fresh(&dir);
     assert_eq!(files(), 0, "the place is there, and empty");
     assert_eq!(store.get(b"k").unwrap(), None);
     assert_eq!(store.scan_prefix(b"", 9).unwrap(), []);
@@ -243,9 +248,7 @@ fn a_store_that_holds_nothing_has_no_files_before_it_is_written_to() {
     assert_eq!(store.stats().unwrap().disk_bytes, 0);
     store.close().unwrap();
     // Closed before a write, it is as new.
-    let Opened::Fresh(store) = Store::open(&dir, &StoreSettings::default()).unwrap() else {
-        panic!("not fresh")
-    };
+    let store = fresh(&dir);
     let row = RowChange { key: b"k".into(), value: Some(b"v".into()), due_at_ms: Some(7) };
     store.write(&[row], Checkpoint::at(3)).unwrap();
     assert!(files() > 0);
@@ -260,13 +263,7 @@ fn a_store_that_holds_nothing_has_no_files_before_it_is_written_to() {
 #[test]
 fn of_two_stores_in_an_empty_place_the_second_to_write_fails() {
     let (_room, dir) = room();
-    let fresh = || {
-        let Opened::Fresh(store) = Store::open(&dir, &StoreSettings::default()).unwrap() else {
-            panic!("not fresh")
-        };
-        store
-    };
-    let (first, second) = (fresh(), fresh());
+    let (first, second) = (fresh(&dir), fresh(&dir));
     first.write(&[], Checkpoint::at(1)).unwrap();
     // While the first is open its files are locked; afterwards they are somebody else's.
     assert!(matches!(second.write(&[], Checkpoint::at(2)), Err(Error::Io { .. })));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dmstream::clock::Stopwatch;
 use dmstream::topics::Topic;
 
-use crate::world::{Copier, PATIENCE, append, output, run, world};
+use crate::world::{Copier, PATIENCE, append, output, read_all, reader, run, world};
 
 const INPUT: (Topic, u32) = (Topic::EventsNormalized, 0);
 
@@ -59,6 +59,9 @@ fn lag_is_nothing_at_rest_whatever_ends_the_input_and_what_is_not_committed_othe
     let has = |copier: &Copier, name: &str| copier.copied.iter().any(|(_, _, value)| value == name);
     run(&mut [&mut copier], |members| ["m2", "m3", "m4"].iter().all(|name| has(members[0], name)));
     until_behind(&mut copier, 0);
+    // What became true is each of them, once.
+    let (copied, _) = read_all(&mut reader(&broker, Topic::Timeline));
+    assert_eq!(copied, ["m0", "m1", "m2", "m3", "m4"]);
     writer.session.close().unwrap();
     copier.session.close().unwrap();
 }
