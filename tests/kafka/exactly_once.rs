@@ -101,6 +101,31 @@ fn an_abort_before_the_first_commit_reads_from_the_beginning() {
     copier.session.close().unwrap();
 }
 
+/// The client has not begun to fetch then, and refuses to seek.
+#[test]
+fn an_abort_right_after_a_lane_was_taken_loses_and_doubles_nothing() {
+    let broker = world("early", &[(Topic::EventsNormalized, 4), (Topic::Timeline, 1)]);
+    let producer = broker.producer().unwrap();
+    let mut appended: Vec<String> = (0..40).map(|n| format!("m{n:02}")).collect();
+    for value in &appended {
+        append(&producer, Topic::EventsNormalized, &format!("t{value}"), value);
+    }
+    let mut copier = Copier::open(&broker, "a", &INPUT);
+    let watch = Stopwatch::start();
+    while copier.lanes.len() < 4 {
+        let next = copier.turn().unwrap();
+        assert!(next.is_empty(), "read before all lanes were taken");
+        assert!(watch.elapsed() < PATIENCE, "no lanes");
+    }
+    for _ in 0..3 {
+        copier.session.abort().unwrap();
+    }
+    run(&mut [&mut copier], |members| members[0].copied.len() == 40);
+    appended.sort();
+    assert_eq!(read_all(&mut reader(&broker, Topic::Timeline)).0, appended);
+    copier.session.close().unwrap();
+}
+
 #[test]
 fn a_zombie_is_fenced_by_its_successor() {
     let broker = world("zombie", &[(Topic::EventsNormalized, 1), (Topic::Timeline, 1)]);

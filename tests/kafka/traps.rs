@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use dmstream::broker::Polled;
 use dmstream::broker::kafka::{KafkaBroker, KafkaSettings, Session};
+use dmstream::broker::{Polled, Remedy};
 use dmstream::clock::Stopwatch;
 use dmstream::topics::Topic;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use crate::world::{BOUNDS, PATIENCE, output, spec};
+use crate::world::{BOUNDS, PATIENCE, append, output, spec, text};
 
 type Mock = MockCluster<'static, DefaultProducerContext>;
 
@@ -60,6 +61,63 @@ fn an_abort_with_records_in_flight_does_not_hang() {
     assert!(watch.elapsed() < Duration::from_secs(1), "{:?}", watch.elapsed());
     session.send(output(Topic::Timeline, "thread", "fact")).unwrap();
     session.commit(&BTreeMap::new()).unwrap();
+}
+
+/// Takes the lanes of the first assignment.
+fn take_all(session: &mut Session) {
+    let watch = Stopwatch::start();
+    while watch.elapsed() < PATIENCE {
+        if let Polled::Assigned(lanes) = session.poll(&BOUNDS).unwrap() {
+            return session.take(&lanes).unwrap();
+        }
+    }
+    panic!("no lanes");
+}
+
+/// A partition whose first offset is still asked for refuses to be rewound, and begins there by itself.
+#[test]
+fn an_abort_before_a_lane_began_to_be_read_loses_and_doubles_nothing() {
+    let (cluster, settings) = mock(1);
+    let producer = KafkaBroker::connect(settings.clone()).unwrap().producer().unwrap();
+    let appended = ["m0", "m1", "m2"];
+    for value in appended {
+        append(&producer, Topic::EventsNormalized, "t", value);
+    }
+    let mut session = session(settings, "a");
+    // The client, told so once, asks again after a pause; who aborts asks at once.
+    let unsettled = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT];
+    cluster.request_errors(RDKafkaApiKey::OffsetFetch, &unsettled);
+    take_all(&mut session);
+    session.abort().unwrap();
+    let watch = Stopwatch::start();
+    let mut read: Vec<String> = Vec::new();
+    while read.len() < appended.len() || watch.elapsed() < Duration::from_secs(2) {
+        assert!(watch.elapsed() < PATIENCE, "only {read:?}");
+        if let Polled::Records { records, .. } = session.poll(&BOUNDS).unwrap() {
+            read.extend(records.iter().map(text));
+        }
+    }
+    assert_eq!(read, appended);
+}
+
+/// "Not told" must not look like "nothing was committed": the lane would be read from its beginning once more.
+#[test]
+fn an_abort_that_is_not_told_where_the_group_stands_ends_the_session() {
+    let (cluster, settings) = mock(1);
+    let mut session = session(settings, "a");
+    take_all(&mut session);
+    session.abort().unwrap();
+    // What is told once the transaction's end has reached the group is waited for.
+    let unsettled = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT; 12];
+    cluster.request_errors(RDKafkaApiKey::OffsetFetch, &unsettled);
+    session.abort().unwrap();
+    cluster.clear_request_errors(RDKafkaApiKey::OffsetFetch);
+    let refusals = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED; 8];
+    cluster.request_errors(RDKafkaApiKey::OffsetFetch, &refusals);
+    let error = session.abort().unwrap_err();
+    assert_eq!(error.remedy(), Remedy::Rebuild, "{error}");
+    cluster.clear_request_errors(RDKafkaApiKey::OffsetFetch);
+    session.abort().unwrap();
 }
 
 #[test]

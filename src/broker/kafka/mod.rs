@@ -16,6 +16,7 @@ mod names;
 mod session;
 mod lanes;
 mod fresh;
+mod places;
 mod roll;
 mod transaction;
 mod producer;

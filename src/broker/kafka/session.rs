@@ -4,20 +4,19 @@
 //! subscribes to the first input alone; partition N of every other input comes and goes with lane N, so that one member
 //! has them all whatever the assignor does (`docs/adr/0003-lanes.md`).
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::context::{Member, Note};
 use super::error::{from_kafka, pass_over};
 use super::fresh::Fresh;
 use super::lanes::Lanes;
+use super::places::{self, Places};
 use super::roll::Roll;
 use super::transaction::Transaction;
 use super::{KafkaBroker, signed, wire};
@@ -43,7 +42,7 @@ pub struct Session {
     lanes: Lanes,
     roll: Roll,
     /// Where the group goes on in our lanes' inputs, as committed here.
-    places: BTreeMap<(Topic, u32), i64>,
+    places: Places,
     /// Inputs taken a moment ago, not yet read to where they ended then.
     fresh: Fresh,
     /// The group has answered at least once.
@@ -84,7 +83,7 @@ impl Session {
             inputs,
             lanes,
             roll,
-            places: BTreeMap::new(),
+            places: Places::default(),
             fresh: Fresh::default(),
             joined: false,
             leaves: false,
@@ -221,7 +220,7 @@ impl Session {
     ///
     /// `Fatal` when the client refuses.
     pub fn give_up(&mut self, lanes: &[u32]) -> Result<(), Error> {
-        self.places.retain(|(_, lane), _| !lanes.contains(lane));
+        self.places.give_up(lanes);
         self.fresh.give_up(lanes);
         let Some(left) = self.lanes.give_up(lanes) else { return Ok(()) };
         let partitions = self.partitions_of(left.into_iter());
@@ -269,8 +268,7 @@ impl Session {
         let committed = self.transaction.commit(&offsets, || self.consumer.group_metadata());
         self.leaves |= matches!(committed, Err(Error::Fatal(_)));
         if committed.is_ok() {
-            let places = next.iter().map(|(at, offset)| (*at, i64::try_from(*offset)));
-            self.places.extend(places.filter_map(|(at, offset)| Some((at, offset.ok()?))));
+            self.places.committed(next);
         }
         committed
     }
@@ -282,27 +280,10 @@ impl Session {
         else {
             return Ok(());
         };
-        let spoilt = |error: KafkaError| Error::Abortable(format!("no offset to go with: {error}"));
-        let place = match self.places.get(&(*topic, lane)) {
-            Some(place) => *place,
-            None => {
-                let mut asked = TopicPartitionList::new();
-                asked.add_partition(lead, signed(lane));
-                let patience = self.broker.shared.settings.transaction_timeout;
-                let told = self.consumer.committed_offsets(asked, patience).map_err(spoilt)?;
-                match told.elements().first().map(TopicPartitionListElem::offset) {
-                    Some(Offset::Offset(place)) => place,
-                    // Nothing of it was ever processed: it begins where the log does.
-                    _ => {
-                        self.consumer
-                            .fetch_watermarks(lead, signed(lane), patience)
-                            .map_err(spoilt)?
-                            .0
-                    }
-                }
-            }
-        };
-        self.places.insert((*topic, lane), place);
+        let patience = self.broker.shared.settings.transaction_timeout;
+        let place = self.places.ask(&self.consumer, (*topic, lane), lead, patience);
+        let place =
+            place.map_err(|error| Error::Abortable(format!("no offset to go with: {error}")))?;
         let added = offsets.add_partition_offset(lead, signed(lane), Offset::Offset(place));
         added.map_err(|error| from_kafka(&error))
     }
@@ -321,27 +302,12 @@ impl Session {
         for lane in self.lanes.taken() {
             for (_, topic) in &self.inputs {
                 let input = (*topic, lane);
-                let place = self.places.get(&input).and_then(|place| u64::try_from(*place).ok());
+                let place = self.places.of(input).and_then(|place| u64::try_from(place).ok());
                 self.fresh.begin(input, place.unwrap_or(0) + 1);
             }
         }
         let patience = self.broker.shared.settings.transaction_timeout;
-        let committed = self.consumer.committed_offsets(lanes, patience);
-        let committed = committed.map_err(|error| Error::Fatal(error.to_string()))?;
-        for mut place in committed.elements() {
-            if !matches!(place.offset(), Offset::Offset(_)) {
-                place.set_offset(Offset::Beginning).map_err(|error| from_kafka(&error))?;
-            }
-        }
-        let sought = self.consumer.seek_partitions(committed, patience);
-        let sought = sought.map_err(|error| Error::Fatal(error.to_string()))?;
-        for place in sought.elements() {
-            // A partition that has not begun to fetch refuses the seek: it begins at its committed offset anyway.
-            if let Err(error) = place.error() {
-                tracing::debug!(kafka.error = %error, kafka.lane = place.partition(), "not rewound");
-            }
-        }
-        Ok(())
+        places::rewind(&self.consumer, &lanes, patience)
     }
 
     /// The group has answered at least once.
@@ -356,7 +322,7 @@ impl Session {
         for ((name, lane), standing) in self.consumer.context().standings() {
             let input = self.inputs.iter().find(|(input, _)| *input == name);
             let Some((_, topic)) = input.filter(|_| self.lanes.holds(lane)) else { continue };
-            let committed = self.places.get(&(*topic, lane)).copied();
+            let committed = self.places.of((*topic, lane));
             if let Some(behind) = standing.behind(committed) {
                 lag.insert((*topic, lane), behind);
             }
