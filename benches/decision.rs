@@ -20,7 +20,7 @@ use dmstream::domain::routing::{RoutingAsk, RoutingRequest};
 use dmstream::domain::settings::{AccountSettings, CompanySettings, SettingsTable};
 use dmstream::domain::thread::Thread;
 use dmstream::domain::time::Timestamp;
-use dmstream::engine::context::{Committed, Rows};
+use dmstream::engine::context::{Committed, Rows, StateError};
 use dmstream::engine::rehearsal::Rehearsal;
 use dmstream::engine::stage::{Row, Stage};
 use dmstream::engine::turn::{self, Lanes, Turn};
@@ -135,11 +135,13 @@ fn turns(events: &[Record]) {
                     .unwrap();
                 turn.take_ready().for_each(|output| drop(black_box(output)));
             }
-            turn::publish((&mut lanes, &settings), &mut turn).unwrap();
-            let now = Timestamp::from_ms(1_700_000_100_000);
-            let (changelog, changes) =
-                turn::take_changes(&mut lanes, Topic::ConversationChangelog, now);
-            drop(black_box((turn.take_rest(), changelog)));
+            let log = (Topic::ConversationChangelog, Timestamp::from_ms(1_700_000_100_000));
+            let send = |output: &Output| -> Result<(), StateError> {
+                black_box(output);
+                Ok(())
+            };
+            let changes = turn::settle((&mut lanes, &settings), log, &mut turn, send).unwrap();
+            drop(black_box(turn.take_rest()));
             let kept = lanes.get_mut(&0).map(|rows| &mut rows.committed);
             let Some(Committed::Memory(kept)) = kept else { continue };
             kept.extend(changes.into_values().flatten().map(|row| (row.key, row.value.unwrap())));

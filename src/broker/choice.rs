@@ -174,7 +174,7 @@ impl Session {
     /// # Errors
     ///
     /// See [`Error::remedy`].
-    pub fn send(&mut self, output: Output) -> Result<(), Error> {
+    pub fn send(&mut self, output: &Output) -> Result<(), Error> {
         match self {
             Self::Kafka(session) => session.send(output),
             Self::Embedded(session) => session.send(output),

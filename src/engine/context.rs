@@ -38,11 +38,12 @@ pub enum Committed {
 }
 
 impl Committed {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
-        match self {
-            Self::Memory(rows) => Ok(rows.get(key).cloned()),
-            Self::Lane(lane) => Ok(lane.get(key)?),
-        }
+    fn read<R: Row>(&self, key: &[u8]) -> Result<Option<R>, StateError> {
+        let row = match self {
+            Self::Memory(rows) => rows.get(key).map(|bytes| R::decode(bytes)),
+            Self::Lane(lane) => lane.read(key, R::decode)?,
+        };
+        Ok(row.transpose()?)
     }
 
     fn scan_prefix(&self, prefix: &[u8], limit: usize) -> Result<Vec<Keyed<Vec<u8>>>, StateError> {
@@ -137,31 +138,23 @@ impl<R> Rows<R> {
         written.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         written
     }
+}
 
-    /// Writes out what is to be made known, and leaves nothing of it to be said again.
+impl<R> Written<R> {
+    /// What is to be made known of the row under `key`, as it stands now.
     ///
     /// # Errors
     ///
-    /// [`StateError`] when a record does not serialize.
-    pub fn publish(
-        &mut self,
+    /// [`StateError`] when the record does not serialize.
+    pub fn known(
+        &self,
+        key: &[u8],
         settings: &SettingsTable,
-        outputs: &mut Outputs,
-    ) -> Result<(), StateError> {
-        if std::mem::take(&mut self.published) == 0 {
-            return Ok(());
-        }
-        let mut known = Vec::new();
-        for (key, written) in &mut self.overlay {
-            let (Some(publication), Some(row)) = (written.publication.take(), &written.row) else {
-                continue;
-            };
-            known.extend((publication.write)((key, row), &publication, settings)?);
-        }
-        // The table's order is random, and the log's must not be.
-        known.sort_unstable_by(|a, b| (a.topic, &a.key).cmp(&(b.topic, &b.key)));
-        known.into_iter().for_each(|output| outputs.push(output));
-        Ok(())
+    ) -> Result<Option<Output>, StateError> {
+        let (Some(publication), Some(row)) = (&self.publication, &self.row) else {
+            return Ok(None);
+        };
+        (publication.write)((key, row), publication, settings)
     }
 }
 
@@ -175,8 +168,7 @@ impl<R: Row> Rows<R> {
         if let Some(written) = self.overlay.get(key) {
             return Ok(written.row.clone());
         }
-        let committed = self.committed.get(key)?;
-        Ok(committed.map(|bytes| R::decode(&bytes)).transpose()?)
+        self.committed.read(key)
     }
 
     /// The row under `key`, out of what this turn wrote: no copy stays.

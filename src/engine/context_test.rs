@@ -55,11 +55,11 @@ fn turn(does: &[(&str, Does)]) -> Rows<Tally> {
 }
 
 fn told(rows: &mut Rows<Tally>) -> Vec<String> {
-    let mut outputs = Outputs::default();
-    rows.publish(&SettingsTable::default(), &mut outputs).unwrap();
     let text = |bytes: Option<Vec<u8>>| String::from_utf8(bytes.unwrap()).unwrap();
     let said = |output: Output| format!("{}={}", text(Some(output.key)), text(output.value));
-    outputs.take_all().into_iter().map(said).collect()
+    let settings = SettingsTable::default();
+    let taken = rows.take_written().into_iter();
+    taken.filter_map(|(key, row)| row.known(&key, &settings).unwrap()).map(said).collect()
 }
 
 #[test]

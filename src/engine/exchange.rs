@@ -38,7 +38,7 @@ pub trait Exchange {
     /// # Errors
     ///
     /// See [`Error::remedy`].
-    fn send(&mut self, output: Output) -> Result<(), Error>;
+    fn send(&mut self, output: &Output) -> Result<(), Error>;
 
     /// Makes everything sent, and `next`, true together.
     ///
@@ -72,7 +72,7 @@ impl Exchange for Session {
         Self::give_up(self, lanes)
     }
 
-    fn send(&mut self, output: Output) -> Result<(), Error> {
+    fn send(&mut self, output: &Output) -> Result<(), Error> {
         Self::send(self, output)
     }
 

@@ -27,6 +27,13 @@ impl Outputs {
         }
     }
 
+    /// A record that is newer than what waits under its key is written.
+    pub fn overtaken_by(&mut self, newer: &Output) {
+        if !self.newest.is_empty() {
+            self.newest.remove(&(newer.topic, newer.key.clone()));
+        }
+    }
+
     /// How many wait for the turn's end.
     #[must_use]
     pub fn waiting(&self) -> usize {
@@ -86,8 +93,20 @@ mod tests {
         let ready: Vec<Output> = outputs.take_ready().collect();
         assert_eq!(ready, [output(log, "b", "1"), output(log, "a", "2")]);
         assert_eq!(outputs.waiting(), 2);
+        outputs.overtaken_by(&output(log, "a", "3"));
         let newest = [("a", "1"), ("b", "2")];
         assert_eq!(outputs.take_all(), newest.map(|(key, value)| output(compacted, key, value)));
         assert!(outputs.is_empty());
+    }
+
+    #[test]
+    fn what_a_newer_record_overtakes_is_not_written() {
+        let mut outputs = Outputs::default();
+        outputs.overtaken_by(&output(Topic::Conversations, "a", "0"));
+        for key in ["a", "b"] {
+            outputs.push(output(Topic::Conversations, key, "1"));
+        }
+        outputs.overtaken_by(&output(Topic::Conversations, "a", "2"));
+        assert_eq!(outputs.take_all(), [output(Topic::Conversations, "b", "1")]);
     }
 }

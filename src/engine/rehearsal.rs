@@ -105,10 +105,12 @@ impl<S: Stage> Rehearsal<S> {
     }
 
     fn commit(&mut self, outputs: &mut Outputs) -> Result<Vec<Output>, StateError> {
-        self.rows.publish(&self.settings, outputs)?;
         let written = self.rows.take_written();
         let Committed::Memory(committed) = &mut self.rows.committed else { return Ok(Vec::new()) };
         for (key, written) in written {
+            if let Some(known) = written.known(&key, &self.settings)? {
+                outputs.push(known);
+            }
             match written.row {
                 Some(row) => {
                     let mut bytes = Vec::new();

@@ -165,7 +165,7 @@ impl World {
         };
         let mut session = self.broker.session(&spec).unwrap();
         for (key, value, at) in records {
-            session.send(output(INPUT, lane, key, value, *at)).unwrap();
+            session.send(&output(INPUT, lane, key, value, *at)).unwrap();
         }
         session.commit(&NextOffsets::new()).unwrap();
         session.close().unwrap();

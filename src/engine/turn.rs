@@ -196,46 +196,55 @@ fn due_keys<R: Row>(
     Ok(due)
 }
 
-/// Writes out what is to be made known of rows, as they stand when the turn ends.
+/// No row was written since the last commit.
+#[must_use]
+pub fn is_untouched<R>(lanes: &Lanes<R>) -> bool {
+    lanes.values().all(|rows| rows.waiting() == 0)
+}
+
+/// Takes what the turn wrote out of the lanes, and hands `send` what is made known of each row and the changelog record that
+/// makes it true. Gives back the changes that the stores take over then.
+///
+/// One row after the other, lane by lane in key order: what a row takes is given back before the next one comes.
 ///
 /// # Errors
 ///
-/// As [`apply`].
-pub fn publish<R: Row, A>(
+/// `send`'s, and [`StateError`] when a record does not serialize.
+pub fn settle<R: Row, A, E: From<StateError>>(
     (lanes, settings): (&mut Lanes<R>, &SettingsTable),
+    (changelog, now): (Topic, Timestamp),
     turn: &mut Turn<A>,
-) -> Result<(), StateError> {
-    lanes.values_mut().try_for_each(|rows| rows.publish(settings, &mut turn.outputs))
-}
-
-/// Takes what the turn wrote into the lanes: the changelog records that make them true, and the changes the stores take over then.
-pub fn take_changes<R: Row>(
-    lanes: &mut Lanes<R>,
-    changelog: Topic,
-    now: Timestamp,
-) -> (Vec<Output>, BTreeMap<u32, Vec<RowChange>>) {
-    let mut outputs = Vec::new();
-    let mut changes: BTreeMap<u32, Vec<RowChange>> = BTreeMap::new();
+    mut send: impl FnMut(&Output) -> Result<(), E>,
+) -> Result<BTreeMap<u32, Vec<RowChange>>, E> {
+    let mut changes = BTreeMap::new();
+    let mut bytes = Vec::new();
     for (&lane, rows) in lanes.iter_mut() {
-        for (key, written) in rows.take_written() {
-            let due_at_ms = written.due_at.map(Timestamp::as_ms);
+        let taken = rows.take_written();
+        let mut of_lane = Vec::with_capacity(taken.len());
+        for (key, written) in taken {
+            if let Some(known) = written.known(&key, settings)? {
+                turn.outputs.overtaken_by(&known);
+                send(&known)?;
+            }
             let value = written.row.map(|row| {
-                let mut bytes = Vec::with_capacity(256);
+                bytes.clear();
                 row.encode(&mut bytes);
-                bytes
+                // As long as it is: it stays until it is on disk.
+                bytes.clone()
             });
-            outputs.push(Output {
-                topic: changelog,
-                partition: Some(lane),
-                key: key.clone(),
-                value: value.clone(),
-                headers: Headers::default(),
-                timestamp: now,
-            });
-            changes.entry(lane).or_default().push(RowChange { key, value, due_at_ms });
+            let (partition, headers) = (Some(lane), Headers::default());
+            let record =
+                Output { topic: changelog, partition, key, value, headers, timestamp: now };
+            send(&record)?;
+            let Output { key, value, .. } = record;
+            let due_at_ms = written.due_at.map(Timestamp::as_ms);
+            of_lane.push(RowChange { key, value, due_at_ms });
+        }
+        if !of_lane.is_empty() {
+            changes.insert(lane, of_lane);
         }
     }
-    (outputs, changes)
+    Ok(changes)
 }
 
 #[cfg(test)]

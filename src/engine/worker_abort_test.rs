@@ -108,7 +108,7 @@ impl Exchange for Odd {
         self.inner.give_up(lanes)
     }
 
-    fn send(&mut self, output: Output) -> Result<(), BrokerError> {
+    fn send(&mut self, output: &Output) -> Result<(), BrokerError> {
         self.inner.send(output)
     }
 

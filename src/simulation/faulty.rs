@@ -140,7 +140,7 @@ impl Faulty {
             next.values_mut().for_each(|offset| *offset += 1);
         }
         if let Some(output) = self.waits.take() {
-            self.inner.send(output)?;
+            self.inner.send(&output)?;
         }
         let done = self.inner.commit(&next);
         if done.is_err() && self.plants(Planted::FenceIgnored) {
@@ -170,7 +170,7 @@ impl Faulty {
         self.universe.load.get() == 0 || self.universe.calm.get()
     }
 
-    fn inner_send(&mut self, output: Output) -> Result<(), Error> {
+    fn inner_send(&mut self, output: &Output) -> Result<(), Error> {
         if self.plants(Planted::OutputLost)
             && output.topic == Topic::Timeline
             && self.universe.roll(20) == 0
@@ -181,18 +181,18 @@ impl Faulty {
             return match self.waits.take() {
                 Some(before) => {
                     self.inner.send(output)?;
-                    self.inner.send(before)
+                    self.inner.send(&before)
                 }
                 None => {
-                    self.waits = Some(output);
+                    self.waits = Some(output.clone());
                     Ok(())
                 }
             };
         }
         if self.plants(Planted::OfferedTwice)
-            && let Some(other) = super::agents::offer_to_another(&output)
+            && let Some(other) = super::agents::offer_to_another(output)
         {
-            self.inner.send(other.clone())?;
+            self.inner.send(&other)?;
             self.sent.push(other);
         }
         self.inner.send(output)
@@ -259,7 +259,7 @@ impl Exchange for Faulty {
         self.inner.give_up(lanes)
     }
 
-    fn send(&mut self, output: Output) -> Result<(), Error> {
+    fn send(&mut self, output: &Output) -> Result<(), Error> {
         self.sends += 1;
         if self.plan == Plan::CrashSending(self.sends) {
             return self.crash(Fault::CrashSending);
@@ -331,7 +331,7 @@ impl Exchange for Faulty {
         if self.plants(Planted::AbortKeepsOutputs) {
             let kept =
                 sent.iter().filter(|output| output.topic.declaration().cleanup == Cleanup::Delete);
-            for output in kept.cloned() {
+            for output in kept {
                 self.inner.send(output)?;
             }
         }

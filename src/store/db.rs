@@ -107,9 +107,13 @@ impl Db {
         self.worn.load(Ordering::Relaxed)
     }
 
-    /// The value of one row, as the reader sees it.
-    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        self.guarded(&self.reader, "reading", |db| Ok(db.get(key)?.map(|value| value.to_vec())))
+    /// What `look` sees in the value of one row, as the reader sees it.
+    pub(super) fn get<T>(
+        &self,
+        key: &[u8],
+        look: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Option<T>, Error> {
+        self.guarded(&self.reader, "reading", |db| Ok(db.get(key)?.map(|value| look(&value))))
     }
 
     /// What `look` sees in the values of many rows, in order, through the writer's handle.

@@ -163,7 +163,7 @@ impl DeskState {
         self.queued.iter().map(Layer::bytes).sum()
     }
 
-    pub(super) fn look(&self, key: &[u8]) -> Looked {
+    pub(super) fn look(&self, key: &[u8]) -> Looked<'_> {
         let mut looks = self.oldest_first().rev().map(|layer| layer.look(key));
         looks.find(|looked| *looked != Looked::NotPending).unwrap_or(Looked::NotPending)
     }

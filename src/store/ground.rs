@@ -19,12 +19,16 @@ pub(super) enum Ground {
 }
 
 impl Ground {
-    /// The value of one row, as the reader sees it.
-    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+    /// What `look` sees in the value of one row, as the reader sees it.
+    pub(super) fn get<T>(
+        &self,
+        key: &[u8],
+        look: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Option<T>, Error> {
         match self {
-            Self::Sled(db) => db.get(key),
-            Self::Unmade(later) => later.made().map_or(Ok(None), |db| db.get(key)),
-            Self::Memory(folder) => Ok(folder.get(key)),
+            Self::Sled(db) => db.get(key, look),
+            Self::Unmade(later) => later.made().map_or(Ok(None), |db| db.get(key, look)),
+            Self::Memory(folder) => Ok(folder.get(key).map(|value| look(&value))),
         }
     }
 

@@ -99,27 +99,30 @@ impl Lane {
         }
     }
 
-    /// What is pending for a key.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::WriterFailed`]: the store is lost.
-    pub fn pending(&self, key: &[u8]) -> Result<Looked, Error> {
-        let state = held(&self.seat.desk.state);
-        state.sound()?;
-        Ok(state.look(key))
-    }
-
     /// A key's value, pending or stored.
     ///
     /// # Errors
     ///
     /// As [`Store::get`], and [`Error::WriterFailed`].
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        match self.pending(key)? {
-            Looked::Value(value) => Ok(Some(value)),
+        self.read(key, <[u8]>::to_vec)
+    }
+
+    /// What `read` makes of a key's value, pending or stored, where it lies. It must not ask this lane.
+    ///
+    /// # Errors
+    ///
+    /// As [`Lane::get`].
+    pub fn read<T>(&self, key: &[u8], read: impl FnOnce(&[u8]) -> T) -> Result<Option<T>, Error> {
+        let state = held(&self.seat.desk.state);
+        state.sound()?;
+        match state.look(key) {
+            Looked::Value(value) => Ok(Some(read(value))),
             Looked::Deleted => Ok(None),
-            Looked::NotPending => self.store.get(key),
+            Looked::NotPending => {
+                drop(state);
+                self.store.read(key, read)
+            }
         }
     }
 

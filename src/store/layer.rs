@@ -39,7 +39,7 @@ impl Layer {
         }
     }
 
-    pub(super) fn look(&self, key: &[u8]) -> Looked {
+    pub(super) fn look(&self, key: &[u8]) -> Looked<'_> {
         match self {
             Self::Changes(pending) => pending.look(key),
             Self::Run(run) => run.look(key),
@@ -61,7 +61,7 @@ impl Layer {
         }
     }
 
-    /// Keys under a prefix with their values, in key order.
+    /// Keys under a prefix with their values, in no order.
     pub(super) fn under<'a>(&'a self, prefix: &'a [u8]) -> Under<'a> {
         match self {
             Self::Changes(pending) => Box::new(pending.under(prefix)),
@@ -69,7 +69,7 @@ impl Layer {
         }
     }
 
-    /// Timers due at or before `until_ms`, the earliest first.
+    /// Timers due at or before `until_ms`, the earliest first; those of one moment in no order.
     pub(super) fn due(&self, until_ms: u64) -> Box<dyn Iterator<Item = (u64, &[u8])> + '_> {
         match self {
             Self::Changes(pending) => Box::new(pending.due(until_ms)),

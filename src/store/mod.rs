@@ -41,7 +41,6 @@ pub use key::LAYOUT;
 pub use lane::Lane;
 pub use memory::{Copied, MemoryDisk};
 pub use open::{Opened, StoreSettings, Trusted};
-pub use pending::Looked;
 pub use place::Place;
 pub use run::Gathered;
 pub use view::{KeyValue, RowChange, Store, StoreStats};

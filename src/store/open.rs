@@ -179,8 +179,8 @@ fn sound(dir: &Path) -> Result<(), Error> {
 
 /// `None` for an empty database.
 fn inspect(db: &Ground, trusted: Trusted) -> Result<Option<Checkpoint>, Error> {
-    if let Some(row) = db.get(&Key::Checkpoint.to_bytes())? {
-        let checkpoint = Checkpoint::from_bytes(&row)?;
+    let checkpoint = db.get(&Key::Checkpoint.to_bytes(), Checkpoint::from_bytes)?.transpose()?;
+    if let Some(checkpoint) = checkpoint {
         return match trusted.doubt(checkpoint) {
             Some(doubt) => Err(Error::Untrusted(doubt)),
             None => Ok(Some(checkpoint)),

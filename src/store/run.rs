@@ -99,12 +99,10 @@ impl Run {
         self.rows.len()
     }
 
-    pub(super) fn look(&self, key: &[u8]) -> Looked {
+    pub(super) fn look(&self, key: &[u8]) -> Looked<'_> {
         match self.find(key) {
             None => Looked::NotPending,
-            Some(row) => row
-                .value(&self.bytes)
-                .map_or(Looked::Deleted, |value| Looked::Value(value.to_vec())),
+            Some(row) => row.value(&self.bytes).map_or(Looked::Deleted, Looked::Value),
         }
     }
 

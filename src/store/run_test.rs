@@ -57,10 +57,13 @@ proptest! {
         prop_assert_eq!(run.look(&asked), pending.look(&asked));
         prop_assert_eq!(run.holds(&asked), pending.holds(&asked));
         let under: Vec<_> = run.under(&asked).collect();
-        let also: Vec<_> = pending.under(&asked).collect();
+        let mut also: Vec<_> = pending.under(&asked).collect();
+        also.sort_unstable();
         prop_assert_eq!(under, also);
         let due: Vec<_> = run.due(until_ms).collect();
-        let also: Vec<_> = pending.due(until_ms).collect();
+        let mut also: Vec<_> = pending.due(until_ms).collect();
+        prop_assert!(also.is_sorted_by_key(|(due_ms, _key)| *due_ms));
+        also.sort_unstable();
         prop_assert_eq!(due, also);
         prop_assert_eq!(run.checkpoint(), Checkpoint::at(7));
     }

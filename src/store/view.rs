@@ -102,8 +102,17 @@ impl Store {
     ///
     /// [`Error::Io`], [`Error::Panicked`], [`Error::Malformed`] or [`Error::Broken`]: the store is lost.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        let row = self.db.get(&Key::State(key).to_bytes())?;
-        row.map(|row| value::decode(&row).map(|(_due, value)| value.to_vec())).transpose()
+        self.read(key, <[u8]>::to_vec)
+    }
+
+    /// What `read` makes of a key's value.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::get`].
+    pub fn read<T>(&self, key: &[u8], read: impl FnOnce(&[u8]) -> T) -> Result<Option<T>, Error> {
+        let look = |row: &[u8]| value::decode(row).map(|(_due, value)| read(value));
+        self.db.get(&Key::State(key).to_bytes(), look)?.transpose()
     }
 
     /// Keys that begin with `prefix` and their values, in key order.

@@ -167,11 +167,11 @@ fn an_output_goes_where_it_is_told_and_otherwise_where_java_would_put_it() {
     let broker = world("place", &[(Topic::EventsNormalized, 1), (Topic::Timeline, 7)]);
     let mut copier = Copier::open(&broker, "a", &INPUT);
     for n in 0..40 {
-        copier.session.send(output(Topic::Timeline, &format!("key-{n}"), "hashed")).unwrap();
+        copier.session.send(&output(Topic::Timeline, &format!("key-{n}"), "hashed")).unwrap();
     }
     let mut told = output(Topic::Timeline, "any", "told");
     told.partition = Some(4);
-    copier.session.send(told).unwrap();
+    copier.session.send(&told).unwrap();
     copier.session.commit(&BTreeMap::new()).unwrap();
     let mut reader = reader(&broker, Topic::Timeline);
     let mut seen = 0;

@@ -33,11 +33,11 @@ fn lag_is_nothing_at_rest_whatever_ends_the_input_and_what_is_not_committed_othe
 
     // A transaction's mark at the end, then aborted records and theirs.
     let mut writer = Copier::open(&broker, "writer", &[Topic::Customers]);
-    writer.session.send(output(Topic::EventsNormalized, "t", "m1")).unwrap();
+    writer.session.send(&output(Topic::EventsNormalized, "t", "m1")).unwrap();
     writer.session.commit(&BTreeMap::new()).unwrap();
     run(&mut [&mut copier], |members| members[0].copied.len() == 2);
     for _ in 0..5 {
-        writer.session.send(output(Topic::EventsNormalized, "t", "never")).unwrap();
+        writer.session.send(&output(Topic::EventsNormalized, "t", "never")).unwrap();
     }
     writer.session.abort().unwrap();
     until_behind(&mut copier, 0);

@@ -39,7 +39,7 @@ fn a_commit_does_not_sleep() {
     let mut session = session(settings, "a");
     let mut commits: Vec<Duration> = Vec::new();
     for _ in 0..5 {
-        session.send(output(Topic::Timeline, "thread", "fact")).unwrap();
+        session.send(&output(Topic::Timeline, "thread", "fact")).unwrap();
         let watch = Stopwatch::start();
         session.commit(&BTreeMap::new()).unwrap();
         commits.push(watch.elapsed());
@@ -54,12 +54,12 @@ fn an_abort_with_records_in_flight_does_not_hang() {
     let (_cluster, settings) = mock(1);
     let mut session = session(settings, "a");
     for _ in 0..1_000 {
-        session.send(output(Topic::Timeline, "thread", "fact")).unwrap();
+        session.send(&output(Topic::Timeline, "thread", "fact")).unwrap();
     }
     let watch = Stopwatch::start();
     session.abort().unwrap();
     assert!(watch.elapsed() < Duration::from_secs(1), "{:?}", watch.elapsed());
-    session.send(output(Topic::Timeline, "thread", "fact")).unwrap();
+    session.send(&output(Topic::Timeline, "thread", "fact")).unwrap();
     session.commit(&BTreeMap::new()).unwrap();
 }
 
@@ -126,7 +126,7 @@ fn a_full_queue_inside_a_turn_is_drained_not_refused() {
     settings.properties.insert("queue.buffering.max.messages".to_owned(), "10".to_owned());
     let mut session = session(settings, "a");
     for _ in 0..500 {
-        session.send(output(Topic::Timeline, "thread", "fact")).unwrap();
+        session.send(&output(Topic::Timeline, "thread", "fact")).unwrap();
     }
     session.commit(&BTreeMap::new()).unwrap();
 }
@@ -136,7 +136,7 @@ fn a_record_too_large_is_said_with_its_size() {
     let (_cluster, settings) = mock(1);
     let mut session = session(settings, "a");
     let huge = "x".repeat(3 << 20);
-    let error = session.send(output(Topic::Timeline, "t", &huge)).unwrap_err();
+    let error = session.send(&output(Topic::Timeline, "t", &huge)).unwrap_err();
     assert!(error.to_string().contains("3145729 bytes"), "{error}");
     session.abort().unwrap();
 }

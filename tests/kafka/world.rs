@@ -173,7 +173,7 @@ impl Copier {
                 for record in records {
                     assert!(self.lanes.contains(&record.partition), "not its lane");
                     let (key, value) = (key(&record), text(&record));
-                    self.session.send(output(Topic::Timeline, &key, &value))?;
+                    self.session.send(&output(Topic::Timeline, &key, &value))?;
                     next.insert((record.topic, record.partition), record.offset + 1);
                     self.copied.push((record.topic, record.partition, value));
                 }

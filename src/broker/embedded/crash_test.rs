@@ -53,8 +53,8 @@ fn copies_until_killed() {
         let mut next = NextOffsets::new();
         for record in &records {
             let value = String::from_utf8(record.bytes().to_vec()).unwrap();
-            session.send(output(OUTPUT, 0, "k", &value)).unwrap();
-            session.send(output(OUTPUT, 1, "k", &value)).unwrap();
+            session.send(&output(OUTPUT, 0, "k", &value)).unwrap();
+            session.send(&output(OUTPUT, 1, "k", &value)).unwrap();
             next.insert((INPUT, 0), record.offset + 1);
         }
         session.commit(&next).unwrap();

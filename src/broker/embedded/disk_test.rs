@@ -15,7 +15,7 @@ fn what_was_committed_is_there_after_reopening() {
     append(&broker, output(INPUT, 0, "k", "one"));
     append(&broker, output(INPUT, 0, "k", "two"));
     let mut session = taken(&broker, "a");
-    session.send(output(OUTPUT, 0, "k", "out")).unwrap();
+    session.send(&output(OUTPUT, 0, "k", "out")).unwrap();
     session.commit(&NextOffsets::from([((INPUT, 0), 1)])).unwrap();
     drop(session);
     broker.close().unwrap();

@@ -68,13 +68,13 @@ fn take(
             wait(broker.producer()?.append(keyed(*partition, *key, *value)))
         }
         Step::Commit(lane, key, next) => {
-            session.send(keyed(*lane, *key, Some(*key)))?;
+            session.send(&keyed(*lane, *key, Some(*key)))?;
             let fact = output(OUTPUT, *lane, "k", &next.to_string());
-            session.send(Output { timestamp: now, ..fact })?;
+            session.send(&Output { timestamp: now, ..fact })?;
             session.commit(&NextOffsets::from([((INPUT, *lane), *next)]))
         }
         Step::Abort(key) => {
-            session.send(keyed(0, *key, None))?;
+            session.send(&keyed(0, *key, None))?;
             session.abort()
         }
         Step::Flush => broker.flush(),

@@ -204,15 +204,15 @@ impl Session {
     ///
     /// `TooLarge`, `QueueFull` when the transaction is, `Topics` for a partition that is not there; `Abortable` after a
     /// failed commit.
-    pub fn send(&mut self, output: Output) -> Result<(), Error> {
+    pub fn send(&mut self, output: &Output) -> Result<(), Error> {
         self.check_failed()?;
-        let partition = self.shared().place(&output)?;
+        let partition = self.shared().place(output)?;
         let bytes = self.outputs_bytes.saturating_add(output.bytes());
         if bytes > self.shared().settings.transaction_bytes_max {
             return Err(Error::QueueFull);
         }
         self.outputs_bytes = bytes;
-        self.outputs.push((partition, output));
+        self.outputs.push((partition, output.clone()));
         Ok(())
     }
 

@@ -25,7 +25,7 @@ fn outputs_and_offsets_become_true_together_at_the_commit() {
         append(broker, output(INPUT, 0, "k", "in"));
         let mut session = taken(broker, "a");
         assert_eq!(polled(&mut session), [(0, "in".to_owned())]);
-        session.send(output(OUTPUT, 1, "k", "out")).unwrap();
+        session.send(&output(OUTPUT, 1, "k", "out")).unwrap();
         assert!(values(broker, (OUTPUT, 1)).is_empty(), "read before the commit");
         session.commit(&NextOffsets::from([((INPUT, 0), 1)])).unwrap();
         assert_eq!(values(broker, (OUTPUT, 1)), ["out"]);
@@ -44,7 +44,7 @@ fn an_abort_drops_the_outputs_and_rewinds() {
         let mut session = taken(broker, "a");
         let first = polled(&mut session);
         assert_eq!(first.len(), 2);
-        session.send(output(OUTPUT, 0, "k", "dropped")).unwrap();
+        session.send(&output(OUTPUT, 0, "k", "dropped")).unwrap();
         session.abort().unwrap();
         let mut again = polled(&mut session);
         again.sort();
@@ -58,7 +58,7 @@ fn an_abort_drops_the_outputs_and_rewinds() {
 fn a_member_opened_again_fences_its_former_self() {
     on_both(|broker| {
         let mut old = taken(broker, "a");
-        old.send(output(OUTPUT, 0, "k", "late")).unwrap();
+        old.send(&output(OUTPUT, 0, "k", "late")).unwrap();
         let _new = taken(broker, "a");
         assert!(matches!(old.commit(&NextOffsets::new()), Err(Error::Fatal(_))));
         assert!(matches!(old.poll(&bounds(1, 0)), Err(Error::Fatal(_))));
@@ -75,14 +75,14 @@ fn a_commit_on_a_lane_that_was_lost_fails_and_an_abort_heals() {
     assert_eq!(ana.poll(&bounds(1, 0)).unwrap(), Polled::Revoked(vec![1]));
     settings.clock.set(Timestamp::from_ms(30_000));
     assert_eq!(ben.poll(&bounds(1, 0)).unwrap(), Polled::Assigned(vec![1]));
-    ana.send(output(OUTPUT, 0, "k", "late")).unwrap();
+    ana.send(&output(OUTPUT, 0, "k", "late")).unwrap();
     assert!(matches!(ana.commit(&NextOffsets::new()), Err(Error::Abortable(_))));
-    let unaborted = ana.send(output(OUTPUT, 0, "k", "later"));
+    let unaborted = ana.send(&output(OUTPUT, 0, "k", "later"));
     assert!(matches!(unaborted, Err(Error::Abortable(_))));
     assert_eq!(ana.poll(&bounds(1, 0)).unwrap(), Polled::Lost(vec![1]));
     ana.give_up(&[1]).unwrap();
     ana.abort().unwrap();
-    ana.send(output(OUTPUT, 0, "k", "mine")).unwrap();
+    ana.send(&output(OUTPUT, 0, "k", "mine")).unwrap();
     ana.commit(&NextOffsets::from([((INPUT, 0), 0)])).unwrap();
     assert_eq!(values(&broker, (OUTPUT, 0)), ["mine"]);
     assert!(matches!(ana.take(&[1]), Err(Error::Abortable(_))));
@@ -142,9 +142,9 @@ fn what_is_too_large_or_goes_nowhere_is_refused() {
     on_both(|broker| {
         let mut session = taken(broker, "a");
         let large = "x".repeat(catalogue().defaults.max_message_bytes as usize + 1);
-        let sent = session.send(output(OUTPUT, 0, "k", &large));
+        let sent = session.send(&output(OUTPUT, 0, "k", &large));
         assert!(matches!(sent, Err(Error::TooLarge { .. })));
-        assert!(matches!(session.send(output(OUTPUT, 2, "k", "v")), Err(Error::Topics(_))));
+        assert!(matches!(session.send(&output(OUTPUT, 2, "k", "v")), Err(Error::Topics(_))));
         let other = SessionSpec { inputs: vec![INPUT, Topic::Settings], ..spec("b") };
         assert!(matches!(broker.session(&other), Err(Error::Topics(_))));
     });
@@ -157,7 +157,7 @@ fn a_full_queue_refuses_producers() {
     let append = broker.producer().unwrap().append(output(INPUT, 0, "k", "v"));
     assert!(matches!(super::test_room::wait(append), Err(Error::QueueFull)));
     let mut session = taken(&broker, "a");
-    session.send(output(OUTPUT, 0, "k", "v")).unwrap();
+    session.send(&output(OUTPUT, 0, "k", "v")).unwrap();
     session.commit(&NextOffsets::new()).unwrap();
 }
 
@@ -216,7 +216,7 @@ fn hand_overs_between_threads_lose_and_repeat_nothing() {
                     let mut next = NextOffsets::new();
                     for record in &records {
                         let (lane, value) = short(record);
-                        session.send(output(OUTPUT, lane, "k", &value)).unwrap();
+                        session.send(&output(OUTPUT, lane, "k", &value)).unwrap();
                         next.insert((INPUT, lane), record.offset + 1);
                     }
                     if turn % 4 == 3 {

@@ -242,9 +242,8 @@ impl Session {
     /// # Errors
     ///
     /// `Abortable`, `Fatal`, or `TooLarge`; a full queue is waited for.
-    #[expect(clippy::needless_pass_by_value, reason = "as the embedded broker, which keeps it")]
-    pub fn send(&mut self, output: Output) -> Result<(), Error> {
-        self.transaction.send(self.broker.shared.names.of(output.topic), &output)
+    pub fn send(&mut self, output: &Output) -> Result<(), Error> {
+        self.transaction.send(self.broker.shared.names.of(output.topic), output)
     }
 
     /// Makes what was sent and `next` true together.

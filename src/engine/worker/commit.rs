@@ -16,7 +16,7 @@ use crate::engine::stage::{Exit, Stage};
 use crate::engine::turn::{self, Turn};
 use crate::engine::worker::{TURN, Worker, seconds};
 use crate::metrics::TransactionResult;
-use crate::store::Checkpoint;
+use crate::store::{Checkpoint, RowChange};
 
 /// What becomes true with the next commit: a turn, or a part of one.
 pub(super) struct Part {
@@ -97,7 +97,7 @@ impl<S: Stage> Worker<S> {
             part.times.extend(chunk.iter().map(|record| record.timestamp));
             for output in turn.take_ready() {
                 part.bytes += output.bytes();
-                session.send(output)?;
+                session.send(&output)?;
             }
             let uncommitted = self.uncommitted(part.bytes, turn.outputs.waiting());
             let ends = last && chunks.peek().is_none();
@@ -127,22 +127,13 @@ impl<S: Stage> Worker<S> {
         part: &Part,
         settings: &SettingsTable,
     ) -> Result<(), Error> {
-        turn::publish((&mut self.lanes, settings), &mut turn)?;
-        let now = part.now;
-        let (changelog, changes) = match self.spec.changelog {
-            Some(changelog) => turn::take_changes(&mut self.lanes, changelog, now),
-            None => (Vec::new(), BTreeMap::new()),
-        };
-        if turn.is_empty() && changelog.is_empty() {
+        if turn.is_empty() && turn::is_untouched(&self.lanes) {
             self.forget_heard(turn.hears);
             return Ok(());
         }
-        if !changelog.is_empty() {
-            let bytes: usize = changelog.iter().map(Output::bytes).sum();
-            self.row_bytes = bytes / changelog.len();
-        }
-        for output in turn.take_rest().into_iter().chain(changelog) {
-            session.send(output)?;
+        let changes = self.settle(session, &mut turn, part.now, settings)?;
+        for output in turn.take_rest() {
+            session.send(&output)?;
         }
         session.commit(&turn.next_offsets)?;
         // At once: a store that fails below must not have it heard again.
@@ -162,6 +153,28 @@ impl<S: Stage> Worker<S> {
             self.move_checkpoints()?;
         }
         Ok(())
+    }
+
+    /// Hands the broker what the turn made of rows: the changes that the stores take over after the commit, by lane.
+    fn settle(
+        &mut self,
+        session: &mut impl Exchange,
+        turn: &mut Turn<S::Action>,
+        now: Timestamp,
+        settings: &SettingsTable,
+    ) -> Result<BTreeMap<u32, Vec<RowChange>>, Error> {
+        let Some(changelog) = self.spec.changelog else { return Ok(BTreeMap::new()) };
+        let (mut rows, mut bytes) = (0_usize, 0_usize);
+        let send = |output: &Output| {
+            if output.topic == changelog {
+                rows += 1;
+                bytes = bytes.saturating_add(output.bytes());
+            }
+            session.send(output).map_err(Error::from)
+        };
+        let changes = turn::settle((&mut self.lanes, settings), (changelog, now), turn, send)?;
+        self.row_bytes = bytes.checked_div(rows).unwrap_or(self.row_bytes);
+        Ok(changes)
     }
 
     /// What came of actions has been taken in, if the turn did. Without lanes it was not: they come back, or another one's
