@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rdkafka::consumer::BaseConsumer;
+use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 
-use super::cluster::{Cluster, failed};
+use super::cluster::{Cluster, PARTITIONS, failed};
 use super::load::{Load, MESSAGES_PER_PERSON};
 use super::post::{self, Answered, Plan};
 use super::product::Product;
@@ -111,9 +113,10 @@ impl Place<'_> {
     fn at_rate(&mut self, records: u32, rate: f64) -> Result<(Vec<f64>, Vec<f64>), Error> {
         let load = self.strangers(records);
         let plan = Plan { to: self.to, load, records, connections: CONNECTIONS, rate: Some(rate) };
+        let reader = self.reader_at_end()?;
         let since = Stopwatch::start();
         let client = std::thread::spawn(move || post::run(plan, since));
-        let decided = self.decisions(load, since);
+        let decided = decisions(&reader, load, since);
         let answered = client.join();
         let answered =
             answered.map_err(|_panic| Error::Failed("the client panicked".to_owned()))??;
@@ -129,28 +132,49 @@ impl Place<'_> {
         Ok((after, answered.iter().map(took).collect()))
     }
 
-    /// When each person's first decision was readable.
-    fn decisions(
-        &self,
-        load: Load,
-        since: Stopwatch,
-    ) -> Result<BTreeMap<Vec<u8>, Duration>, Error> {
-        let mut awaited = std::collections::BTreeSet::new();
-        for person in load.people() {
-            awaited.insert(Load::thread(person)?.key().into_bytes());
-        }
-        let reader = self.cluster.reader(&[self.named(Topic::RoutingDecisions)], false)?;
-        let mut decided = BTreeMap::new();
-        let mut last = since.elapsed();
-        while !awaited.is_empty() && since.elapsed().saturating_sub(last) < PATIENCE {
-            let Some(polled) = reader.poll(Duration::from_millis(50)) else { continue };
-            let message = polled.map_err(|error| failed(&error))?;
-            let key = message.key().unwrap_or_default();
-            if awaited.remove(key) {
-                last = since.elapsed();
-                decided.insert(key.to_vec(), last);
+    /// A reader that has read all decisions so far. A client asks for its first offsets half a second after it was made, and
+    /// what was decided until then would seem to come late.
+    fn reader_at_end(&self) -> Result<BaseConsumer, Error> {
+        let reader = self.cluster.reader(&[self.named(Topic::RoutingDecisions)], true)?;
+        let (began, mut ends) = (Stopwatch::start(), 0);
+        while ends < PARTITIONS {
+            match reader.poll(Duration::from_millis(50)) {
+                Some(Err(KafkaError::PartitionEOF(_))) => ends += 1,
+                Some(Err(error)) => return Err(failed(&error)),
+                Some(Ok(_)) | None => (),
+            }
+            if began.elapsed() > PATIENCE {
+                return Err(Error::Failed("decisions could not be read to their end".to_owned()));
             }
         }
-        Ok(decided)
+        Ok(reader)
     }
+}
+
+/// When each person's first decision was readable.
+fn decisions(
+    reader: &BaseConsumer,
+    load: Load,
+    since: Stopwatch,
+) -> Result<BTreeMap<Vec<u8>, Duration>, Error> {
+    let mut awaited = std::collections::BTreeSet::new();
+    for person in load.people() {
+        awaited.insert(Load::thread(person)?.key().into_bytes());
+    }
+    let mut decided = BTreeMap::new();
+    let mut last = since.elapsed();
+    while !awaited.is_empty() && since.elapsed().saturating_sub(last) < PATIENCE {
+        let Some(polled) = reader.poll(Duration::from_millis(50)) else { continue };
+        let message = match polled {
+            Ok(message) => message,
+            Err(KafkaError::PartitionEOF(_)) => continue,
+            Err(error) => return Err(failed(&error)),
+        };
+        let key = message.key().unwrap_or_default();
+        if awaited.remove(key) {
+            last = since.elapsed();
+            decided.insert(key.to_vec(), last);
+        }
+    }
+    Ok(decided)
 }
