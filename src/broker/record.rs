@@ -153,9 +153,7 @@ impl Output {
         event: &CloudEvent<'_>,
         value: &impl Serialize,
     ) -> Result<Self, serde_json::Error> {
-        let mut bytes = Vec::with_capacity(VALUE_BYTES);
-        serde_json::to_writer(&mut bytes, value)?;
-        Ok(Self::written(topic, key, event, bytes))
+        Ok(Self::written(topic, key, event, json(value)?))
     }
 
     /// The same of a `value` that is written already.
@@ -180,6 +178,17 @@ impl Output {
     pub fn bytes(&self) -> usize {
         self.key.len() + self.value.as_ref().map_or(0, Vec::len) + self.headers.bytes()
     }
+}
+
+/// `value` as a record's value.
+///
+/// # Errors
+///
+/// The serializer's; our own types give none.
+pub fn json(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
+    let mut bytes = Vec::with_capacity(VALUE_BYTES);
+    serde_json::to_writer(&mut bytes, value)?;
+    Ok(bytes)
 }
 
 /// `2023-11-14T22:13:20.123Z`; the epoch where the moment is beyond the calendar.

@@ -2,8 +2,12 @@
 //!
 //! Sorted by time, bounded: the oldest leave. What leaves can no longer be liked or edited.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
 
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::conversation::seen::ROOM;
 use crate::domain::derive::digest;
 pub use crate::domain::event::Author;
 use crate::domain::event::{ContentKind, Event};
@@ -106,9 +110,35 @@ impl Entry {
 /// The newest items, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
+    #[serde(deserialize_with = "roomy")]
     entries: Vec<Entry>,
     /// Some have left.
     pub truncated: bool,
+}
+
+/// The list as it is, with room for the item the row is read for.
+fn roomy<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Entry>, D::Error> {
+    struct Entries;
+
+    impl<'de> Visitor<'de> for Entries {
+        type Value = Vec<Entry>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of items")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Entry>, A::Error> {
+            // What damaged bytes claim is bounded by what a row holds.
+            let length = list.size_hint().unwrap_or(0).min(Ledger::BOUND);
+            let mut entries = Vec::with_capacity(length + ROOM);
+            while let Some(entry) = list.next_element()? {
+                entries.push(entry);
+            }
+            Ok(entries)
+        }
+    }
+
+    from.deserialize_seq(Entries)
 }
 
 impl Ledger {

@@ -71,6 +71,8 @@ impl Seen {
 
 /// Bytes of an entry in a row: its time, its digest.
 const ENTRY_BYTES: usize = 24;
+/// Room in a list that is read from a row: most rows are read to add to them, and to grow then costs a copy of the list.
+pub(super) const ROOM: usize = 4;
 /// In place of a horizon, where nothing was forgotten.
 const NO_HORIZON: u64 = u64::MAX;
 
@@ -94,7 +96,7 @@ impl<'de> Deserialize<'de> for Seen {
         let no_horizon = || D::Error::custom("no horizon");
         let (horizon, rest) = bytes.split_first_chunk().ok_or_else(no_horizon)?;
         let horizon = Some(u64::from_be_bytes(*horizon)).filter(|ms| *ms != NO_HORIZON);
-        let (entries, rest) = rest.as_chunks::<ENTRY_BYTES>();
+        let (packed, rest) = rest.as_chunks::<ENTRY_BYTES>();
         if !rest.is_empty() {
             return Err(D::Error::custom("a piece of an entry"));
         }
@@ -103,7 +105,9 @@ impl<'de> Deserialize<'de> for Seen {
             let digest = u128::from_be_bytes(*digest.first_chunk()?);
             Some((Timestamp::from_ms(u64::from_be_bytes(*at)), digest))
         };
-        let entries = entries.iter().filter_map(entry).collect();
+        // With room for the input the row is read for.
+        let mut entries = Vec::with_capacity(packed.len() + ROOM);
+        entries.extend(packed.iter().filter_map(entry));
         Ok(Self { entries, horizon: horizon.map(Timestamp::from_ms) })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use crate::broker::record::{CloudEvent, Output};
+use crate::broker::record::{CloudEvent, Output, json};
 use crate::conversation::decide::Effect;
 use crate::conversation::snapshot::snapshot;
 use crate::conversation::state::ThreadState;
@@ -30,7 +30,7 @@ pub(super) fn publish(
     let thread = Thread::from_key(key).map_err(|error| unread(&error))?;
     let Some(snapshot) = snapshot(state, &thread, settings) else { return Ok(None) };
     // By what it says: as of one fact there may be two, once something was forgotten.
-    let said = serde_json::to_string(&snapshot)?;
+    let said = json(&snapshot)?;
     let id = request_id(key, snapshot.conversation_id.as_str(), &said);
     let about = CloudEvent {
         id: &id,
@@ -39,7 +39,7 @@ pub(super) fn publish(
         time: publication.at,
         traceparent: publication.trace.as_deref(),
     };
-    Ok(Some(Output::written(Topic::Conversations, key, &about, said.into_bytes())))
+    Ok(Some(Output::written(Topic::Conversations, key, &about, said)))
 }
 
 /// An effect as a record; `None` for what is written at the turn's end ([`publish`]).
@@ -55,11 +55,11 @@ pub(super) fn output(
             Output::event(Topic::Timeline, key, &about, fact)?
         }
         Effect::Routing(ask) => {
-            let said = serde_json::to_string(ask)?;
+            let said = json(ask)?;
             let id = request_id(key, ask.contact_id.as_str(), &said);
             let about = event(&id, ask.ask.name(), ask.requested_at);
             let (topic, company) = (Topic::RoutingRequests, ask.company_id.as_str());
-            Output::written(topic, company, &about, said.into_bytes())
+            Output::written(topic, company, &about, said)
         }
         Effect::Send(send) => {
             let about = event(send.send_id.as_str(), send.part.name(), send.requested_at);
@@ -76,7 +76,7 @@ pub(super) fn output(
         }
         Effect::Forget(as_of_number) => {
             let about = event("forget", "conversation.snapshot", now);
-            let id = request_id(key, "forget", &as_of_number.to_string());
+            let id = request_id(key, "forget", as_of_number.to_string());
             let about = CloudEvent { id: &id, ..about };
             let gone = Output::event(Topic::Conversations, key, &about, &())?;
             Output { value: None, ..gone }
@@ -85,7 +85,7 @@ pub(super) fn output(
             let key = CustomerKey::Details(customer_id.clone()).text();
             // Two in one moment are two, unless they say the same.
             let said = serde_json::to_string(noted)?;
-            let id = request_id(&key, "details", &format!("{} {said}", now.as_ms()));
+            let id = request_id(&key, "details", format!("{} {said}", now.as_ms()));
             let about = event(&id, "customer.details", now);
             let record = noted.as_deref().cloned().map(CustomerRecord::Details);
             let said = Output::event(Topic::Customers, &key, &about, &record)?;
@@ -98,6 +98,6 @@ pub(super) fn output(
 }
 
 /// A stable id of a record that has none of its own.
-fn request_id(key: &str, about: &str, what: &str) -> String {
-    format!("rq-{:032x}", digest(&[key, about, what]))
+fn request_id(key: &str, about: &str, what: impl AsRef<[u8]>) -> String {
+    format!("rq-{:032x}", digest(&[key.as_bytes(), about.as_bytes(), what.as_ref()]))
 }

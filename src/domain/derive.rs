@@ -16,8 +16,8 @@ const SHORT: usize = 256;
 ///
 /// Parts are length-prefixed, so that `["ab", "c"]` and `["a", "bc"]` differ.
 #[must_use]
-pub fn digest(parts: &[&str]) -> u128 {
-    let len: usize = parts.iter().map(|part| part.len() + 8).sum();
+pub fn digest<T: AsRef<[u8]> + ?Sized>(parts: &[&T]) -> u128 {
+    let len: usize = parts.iter().map(|part| part.as_ref().len() + 8).sum();
     let mut short = [0; SHORT];
     let mut long = Vec::new();
     let bytes = match short.get_mut(..len) {
@@ -30,8 +30,9 @@ pub fn digest(parts: &[&str]) -> u128 {
     let mut rest = &mut *bytes;
     for part in parts {
         let Some((len, behind)) = rest.split_first_chunk_mut() else { break };
+        let part = part.as_ref();
         *len = (part.len() as u64).to_le_bytes();
-        rest = write(behind, part.as_bytes());
+        rest = write(behind, part);
     }
     xxh3_128(bytes)
 }
