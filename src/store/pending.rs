@@ -57,10 +57,13 @@ impl Pending {
                     (known.index(), before.due_at_ms)
                 }
             };
-            if due_before != due_at_ms {
-                due_before.map(|due_ms| self.due.remove(&(due_ms, place)));
-                self.due.extend(due_at_ms.map(|due_ms| (due_ms, place)));
+            if due_before == due_at_ms {
+                continue;
             }
+            if let Some(due_ms) = due_before {
+                self.due.remove(&(due_ms, place));
+            }
+            self.due.extend(due_at_ms.map(|due_ms| (due_ms, place)));
         }
     }
 
