@@ -27,8 +27,15 @@ use crate::domain::id::AccountId;
 use crate::simulator::{self, Happening, Narrator, Outcome, SimulatorSettings};
 use crate::telemetry;
 
-/// The shops people write to.
-const ACCOUNTS: [&str; 2] = ["17841400000000001", "17841400000000002"];
+/// The first shop people write to; the others have the numbers behind it.
+const FIRST_ACCOUNT: u64 = 17_841_400_000_000_001;
+/// Calls that the robots make for each message of a person, at most: replies, hearts, repetitions. About 1.4 were seen.
+const CALLS_A_MESSAGE: f64 = 2.0;
+/// Calls that an account is to make within the window of the send rate: less than the 200 after which its replies wait for
+/// minutes, with room for shops that more people write to.
+const CALLS_AN_ACCOUNT: f64 = 120.0;
+/// The window of the send rate.
+const RATE_WINDOW: Duration = Duration::from_secs(301);
 /// The robots.
 const AGENTS: [&str; 6] = ["ada", "ben", "chi", "dov", "eva", "fin"];
 /// Lines a second at most: what a person can follow.
@@ -226,12 +233,20 @@ fn settings_file(args: &DemoArgs, dir: &Path, listen: SocketAddr, graph: SocketA
             &word()[..8]
         ));
     }
-    for account in ACCOUNTS {
+    for account in (FIRST_ACCOUNT..).take(shops(args)) {
         text.push_str(&format!("\n[accounts.{account}]\ntoken = \"{}\"\n", word()));
     }
     // Robots are quicker than people: without this most of a short demo would be waiting.
     text.push_str("\n[companies.default]\nrouting_delay_ms = 1000\nstandard_capacity = 6\nmaximum_capacity = 8\n");
     text
+}
+
+/// How many shops it takes that no reply has to wait for its account's send rate: two at least, one a person at most.
+fn shops(args: &DemoArgs) -> usize {
+    let calls = args.rate * args.for_.min(RATE_WINDOW).as_secs_f64() * CALLS_A_MESSAGE;
+    let people = args.people.max(2);
+    let enough = |shops: &u32| f64::from(*shops) * CALLS_AN_ACCOUNT >= calls;
+    usize::try_from((2..people).find(enough).unwrap_or(people)).unwrap_or(2)
 }
 
 /// A random word nobody guesses.
@@ -276,4 +291,28 @@ fn closing(args: &DemoArgs, outcome: &Outcome, took: Duration) -> String {
 /// One line for people. Whoever closed standard output does not wish to read on.
 fn say(line: &str) {
     drop(writeln!(std::io::stdout().lock(), "{line}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn a_demo_has_shops_enough_for_its_replies() {
+        check("demo", 4);
+        check("demo --for 2m", 16);
+        check("demo --for 1h --people 2000", 41);
+        check("demo --for 1h --people 10", 10);
+        check("demo --for 1s", 2);
+
+        #[track_caller]
+        fn check(line: &str, expected: usize) {
+            let words = std::iter::once("dmstream").chain(line.split(' '));
+            let Command::Demo(args) = Cli::parse_from(words).command else { panic!("{line}") };
+            assert_eq!(shops(&args), expected, "{line}");
+        }
+    }
 }
