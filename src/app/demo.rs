@@ -24,6 +24,7 @@ use crate::cli::DemoArgs;
 use crate::clock::{Clock, Stopwatch};
 use crate::config::Config;
 use crate::domain::id::AccountId;
+use crate::send::{RATE_MAX, RATE_WINDOW_MS};
 use crate::simulator::{self, Happening, Narrator, Outcome, SimulatorSettings};
 use crate::telemetry;
 
@@ -31,11 +32,9 @@ use crate::telemetry;
 const FIRST_ACCOUNT: u64 = 17_841_400_000_000_001;
 /// Calls that the robots make for each message of a person, at most: replies, hearts, repetitions. About 1.4 were seen.
 const CALLS_A_MESSAGE: f64 = 2.0;
-/// Calls that an account is to make within the window of the send rate: less than the 200 after which its replies wait for
+/// Calls that an account is to make within the window of the send rate: less than those after which its replies wait for
 /// minutes, with room for shops that more people write to.
-const CALLS_AN_ACCOUNT: f64 = 120.0;
-/// The window of the send rate.
-const RATE_WINDOW: Duration = Duration::from_secs(301);
+const CALLS_AN_ACCOUNT: usize = RATE_MAX * 3 / 5;
 /// The robots.
 const AGENTS: [&str; 6] = ["ada", "ben", "chi", "dov", "eva", "fin"];
 /// Lines a second at most: what a person can follow.
@@ -243,10 +242,11 @@ fn settings_file(args: &DemoArgs, dir: &Path, listen: SocketAddr, graph: SocketA
 
 /// How many shops it takes that no reply has to wait for its account's send rate: two at least, one a person at most.
 fn shops(args: &DemoArgs) -> usize {
-    let calls = args.rate * args.for_.min(RATE_WINDOW).as_secs_f64() * CALLS_A_MESSAGE;
-    let people = args.people.max(2);
-    let enough = |shops: &u32| f64::from(*shops) * CALLS_AN_ACCOUNT >= calls;
-    usize::try_from((2..people).find(enough).unwrap_or(people)).unwrap_or(2)
+    let window = args.for_.min(Duration::from_millis(RATE_WINDOW_MS));
+    let calls = (args.rate * window.as_secs_f64() * CALLS_A_MESSAGE).ceil();
+    let people = usize::try_from(args.people).unwrap_or(usize::MAX).max(2);
+    let needed = (1..=people).find(|shops| (shops * CALLS_AN_ACCOUNT) as f64 >= calls);
+    needed.unwrap_or(people).max(2)
 }
 
 /// A random word nobody guesses.

@@ -36,3 +36,4 @@ pub use edge::SendStage;
 pub use error::{Class, Error, Remedy};
 pub use metrics::Metrics;
 pub use row::SendRow;
+pub use state::{RATE_MAX, RATE_WINDOW_MS};

@@ -11,9 +11,9 @@ use crate::domain::thread::Thread;
 use crate::domain::time::{DAY_MS, MINUTE_MS, SECOND_MS, Timestamp};
 
 /// The span in which calls are counted: the 300 s of R-143, and one second for calls that begin late after their commit.
-pub(super) const RATE_WINDOW_MS: u64 = 301 * SECOND_MS;
+pub const RATE_WINDOW_MS: u64 = 301 * SECOND_MS;
 /// Calls in any window, whatever is configured. Source: desk rule R-143.
-pub(super) const RATE_MAX: usize = 200;
+pub const RATE_MAX: usize = 200;
 /// Without a completion for so long, a call's outcome is unknown.
 pub(super) const CALL_DEADLINE_MS: u64 = 30 * SECOND_MS;
 /// A call that could not begin within this is not begun: with the time a call takes it stays below the deadline.
