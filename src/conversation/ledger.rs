@@ -1,13 +1,7 @@
 //! The newest items of a thread, without their texts. Pure.
 //!
-//! Sorted by time, bounded: the oldest leave. What leaves can no longer be liked or edited.
+//! Sorted by time, bounded: the oldest leave. What leaves can no longer be liked or edited. Not here: bytes (`packed`).
 
-use std::fmt;
-
-use serde::de::{SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
-
-use crate::conversation::seen::ROOM;
 use crate::domain::derive::digest;
 pub use crate::domain::event::Author;
 use crate::domain::event::{ContentKind, Event};
@@ -16,10 +10,9 @@ use crate::domain::thread_note::GuestItem;
 use crate::domain::time::Timestamp;
 
 /// One item.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Digest of its mid, or of what stands for one.
-    #[serde(with = "fixed")]
     pub key: u128,
     /// Who wrote it.
     pub author: Author,
@@ -39,22 +32,6 @@ pub struct Entry {
     pub reaction: Option<(Timestamp, bool)>,
     /// Its story is shown until then.
     pub story_expires_at: Option<Timestamp>,
-}
-
-/// A key is sixteen bytes of a row: as a number of variable width it takes more of them, and as long to read as all the rest
-/// of an entry.
-mod fixed {
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(key: &u128, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_bytes(&key.to_be_bytes())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u128, D::Error> {
-        let bytes = <&[u8]>::deserialize(from)?;
-        bytes.try_into().map(u128::from_be_bytes).map_err(D::Error::custom)
-    }
 }
 
 impl Entry {
@@ -108,42 +85,16 @@ impl Entry {
 }
 
 /// The newest items, oldest first.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ledger {
-    #[serde(deserialize_with = "roomy")]
     entries: Vec<Entry>,
     /// Some have left.
     pub truncated: bool,
 }
 
-/// The list as it is, with room for the item the row is read for.
-fn roomy<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Entry>, D::Error> {
-    struct Entries;
-
-    impl<'de> Visitor<'de> for Entries {
-        type Value = Vec<Entry>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list of items")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Entry>, A::Error> {
-            // What damaged bytes claim is bounded by what a row holds.
-            let length = list.size_hint().unwrap_or(0).min(Ledger::BOUND);
-            let mut entries = Vec::with_capacity(length + ROOM);
-            while let Some(entry) = list.next_element()? {
-                entries.push(entry);
-            }
-            Ok(entries)
-        }
-    }
-
-    from.deserialize_seq(Entries)
-}
-
 impl Ledger {
-    /// As rows of the layouts before 5 have it.
-    pub(super) const fn of_old(entries: Vec<Entry>, truncated: bool) -> Self {
+    /// As a row has it (`packed`).
+    pub(super) const fn of_row(entries: Vec<Entry>, truncated: bool) -> Self {
         Self { entries, truncated }
     }
 

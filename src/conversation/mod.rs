@@ -54,6 +54,7 @@ mod outcome;
 mod routing;
 mod life_cycle;
 mod merge;
+mod packed;
 mod part;
 mod pass;
 mod whose;

@@ -6,14 +6,15 @@
 //! | 2    | the same, then postcard of [`Ties`]                                             |
 //! | 3    | the same, then postcard of [`More`](crate::conversation::state::More)           |
 //! | 4    | the same, then postcard of the guests' windows, last home, last gone            |
-//! | 5    | when it is due, in milliseconds in eight bytes; then as 4, lists of fixed width |
+//! | 5    | when it is due, in milliseconds in eight bytes; then as 4, digests of fixed width |
+//! | 6    | the same, items in one piece ([`packed`](crate::conversation::packed))          |
 //!
 //! Fields and variants of a layout never move: what is added goes behind, under the next number, and old numbers are read
 //! for ever. The due time stands in front for a restore, which asks for nothing else.
 
 use serde::de::DeserializeOwned;
 
-use crate::conversation::row_old::OldState;
+use crate::conversation::row_old::{ListedState, NarrowState};
 use crate::conversation::state::{GuestWindow, ThreadState, Ties};
 use crate::conversation::timer;
 use crate::domain::thread::Thread;
@@ -21,7 +22,9 @@ use crate::domain::time::Timestamp;
 use crate::engine::stage::{Row, RowError};
 
 /// The layout written.
-const LAYOUT: u8 = 5;
+const LAYOUT: u8 = 6;
+/// The one in which items were a list, field by field.
+const LISTED: u8 = 5;
 /// The one in which lists were numbers of variable width, and no due time stood in front.
 const NARROW: u8 = 4;
 /// The layout without the guests' windows.
@@ -47,12 +50,13 @@ impl Row for ThreadState {
 
     fn decode(bytes: &[u8]) -> Result<Self, RowError> {
         let (layout, mut rest) = split(bytes)?;
-        let mut state = if layout == LAYOUT {
-            let (_due, body) = due_and_rest(rest)?;
-            rest = body;
-            take::<Self>(&mut rest)?
-        } else {
-            take::<OldState>(&mut rest)?.into()
+        if layout >= LISTED {
+            (_, rest) = due_and_rest(rest)?;
+        }
+        let mut state = match layout {
+            LAYOUT => take::<Self>(&mut rest)?,
+            LISTED => take::<ListedState>(&mut rest)?.into(),
+            _older => take::<NarrowState>(&mut rest)?.into(),
         };
         if layout >= WITHOUT_MORE {
             state.ties = take(&mut rest)?;
@@ -72,7 +76,7 @@ impl Row for ThreadState {
 
     fn due_in(bytes: &[u8]) -> Result<Option<Timestamp>, RowError> {
         match split(bytes)? {
-            (LAYOUT, rest) => Ok(due_and_rest(rest)?.0),
+            (LISTED..=LAYOUT, rest) => Ok(due_and_rest(rest)?.0),
             _older => Ok(Self::decode(bytes)?.due_at()),
         }
     }

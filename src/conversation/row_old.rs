@@ -1,6 +1,8 @@
-//! Rows of the layouts before 5, whose lists were numbers of variable width. Pure; nothing is written in them any more.
+//! Rows of the layouts before 6, whose items were a list; before 5 all digests were numbers of variable width. Pure; nothing is
+//! written in them any more.
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use crate::conversation::ledger::{Author, Entry, Ledger};
 use crate::conversation::seen::Seen;
@@ -11,18 +13,23 @@ use crate::domain::event::ContentKind;
 use crate::domain::id::CompanyId;
 use crate::domain::time::Timestamp;
 
-/// What layouts 1 to 4 begin with, field by field.
+/// What layout 5 begins with.
+pub(super) type ListedState = OldState<Seen, Fixed>;
+/// What layouts 1 to 4 begin with.
+pub(super) type NarrowState = OldState<NarrowSeen, u128>;
+
+/// What they begin with, field by field.
 #[derive(Deserialize)]
-pub(super) struct OldState {
+pub(super) struct OldState<S, K> {
     customer_known: bool,
     customer_name: Option<String>,
     facts: u64,
     conversations: u32,
     contacts: u32,
-    seen_events: OldSeen,
-    seen_commands: OldSeen,
+    seen_events: S,
+    seen_commands: S,
     decided: Option<(CompanyId, u64)>,
-    ledger: OldLedger,
+    ledger: OldLedger<K>,
     early: Vec<Early>,
     sends: Vec<PendingSend>,
     held: Vec<HeldEcho>,
@@ -37,14 +44,31 @@ pub(super) struct OldState {
 }
 
 /// Times and digests, and the horizon.
-type OldSeen = (Vec<(Timestamp, u128)>, Option<Timestamp>);
+#[derive(Deserialize)]
+pub(super) struct NarrowSeen(Vec<(Timestamp, u128)>, Option<Timestamp>);
 /// Entries, and whether some left.
-type OldLedger = (Vec<OldEntry>, bool);
+type OldLedger<K> = (Vec<OldEntry<K>>, bool);
+
+/// A digest in sixteen bytes.
+pub(super) struct Fixed(u128);
+
+impl<'de> Deserialize<'de> for Fixed {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let bytes = <&[u8]>::deserialize(from)?;
+        bytes.try_into().map(|digest| Self(u128::from_be_bytes(digest))).map_err(D::Error::custom)
+    }
+}
+
+impl From<Fixed> for u128 {
+    fn from(Fixed(digest): Fixed) -> Self {
+        digest
+    }
+}
 
 /// An entry, field by field.
 #[derive(Deserialize)]
-struct OldEntry {
-    key: u128,
+struct OldEntry<K> {
+    key: K,
     author: Author,
     kind: ContentKind,
     occurred_at: Timestamp,
@@ -56,16 +80,16 @@ struct OldEntry {
     story_expires_at: Option<Timestamp>,
 }
 
-impl From<OldState> for ThreadState {
-    fn from(old: OldState) -> Self {
+impl<S: Into<Seen>, K: Into<u128>> From<OldState<S, K>> for ThreadState {
+    fn from(old: OldState<S, K>) -> Self {
         Self {
             customer_known: old.customer_known,
             customer_name: old.customer_name,
             facts: old.facts,
             conversations: old.conversations,
             contacts: old.contacts,
-            seen_events: seen(old.seen_events),
-            seen_commands: seen(old.seen_commands),
+            seen_events: old.seen_events.into(),
+            seen_commands: old.seen_commands.into(),
             decided: old.decided,
             ledger: ledger(old.ledger),
             early: old.early,
@@ -84,16 +108,18 @@ impl From<OldState> for ThreadState {
     }
 }
 
-fn seen((entries, horizon): OldSeen) -> Seen {
-    Seen::of_old(entries, horizon)
+impl From<NarrowSeen> for Seen {
+    fn from(NarrowSeen(entries, horizon): NarrowSeen) -> Self {
+        Self::of_old(entries, horizon)
+    }
 }
 
-fn ledger((entries, truncated): OldLedger) -> Ledger {
-    Ledger::of_old(entries.into_iter().map(Entry::from).collect(), truncated)
+fn ledger<K: Into<u128>>((entries, truncated): OldLedger<K>) -> Ledger {
+    Ledger::of_row(entries.into_iter().map(Entry::from).collect(), truncated)
 }
 
-impl From<OldEntry> for Entry {
-    fn from(old: OldEntry) -> Self {
+impl<K: Into<u128>> From<OldEntry<K>> for Entry {
+    fn from(old: OldEntry<K>) -> Self {
         Self {
             contact: old.contact,
             deleted: old.deleted,
@@ -101,7 +127,7 @@ impl From<OldEntry> for Entry {
             liked: old.liked,
             reaction: old.reaction,
             story_expires_at: old.story_expires_at,
-            ..Self::new(old.key, old.author, old.kind, old.occurred_at)
+            ..Self::new(old.key.into(), old.author, old.kind, old.occurred_at)
         }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! What the files hold: a mention, an edit that waits, a reaction, two replies of which one is in doubt, a heart, a topic,
 //! an echo held; from layout 2 on a guest and a home; from layout 3 on a move, a step behind the due date, an ad and details;
-//! from layout 4 on what keeps the guest's window open, and the home before. Layout 5 is 4 with its due time in front and lists
-//! of fixed width.
+//! from layout 4 on what keeps the guest's window open, and the home before. Layout 5 is 4 with its due time in front and digests
+//! of fixed width, layout 6 the same with its items in one piece.
 
 use crate::conversation::rehearsed::{agent, at, mid};
 use crate::conversation::state::{GuestWindow, More, Overdue, ThreadState};
@@ -12,12 +12,13 @@ use crate::domain::fact::WindowReason;
 use crate::domain::thread::Thread;
 use crate::engine::stage::{Row, RowError};
 
-const LAYOUTS: [&str; 5] = [
+const LAYOUTS: [&str; 6] = [
     include_str!("row_1.hex"),
     include_str!("row_2.hex"),
     include_str!("row_3.hex"),
     include_str!("row_4.hex"),
     include_str!("row_5.hex"),
+    include_str!("row_6.hex"),
 ];
 
 fn bytes(hex_text: &str) -> Vec<u8> {
@@ -91,14 +92,15 @@ fn layout_four_knows_what_keeps_a_guests_window_open_and_older_ones_have_nothing
 
 #[test]
 fn layout_five_says_in_front_when_it_is_due_and_older_ones_say_it_too() {
-    let (older, newest) = (bytes(LAYOUTS[3]), bytes(LAYOUTS[4]));
+    let older = bytes(LAYOUTS[3]);
     let state = ThreadState::decode(&older).unwrap();
-    assert_eq!(ThreadState::decode(&newest), Ok(state.clone()));
     assert!(state.due_at().is_some());
-    for row in [&older, &newest] {
-        assert_eq!(ThreadState::due_in(row), Ok(state.due_at()));
+    assert_eq!(ThreadState::due_in(&older), Ok(state.due_at()));
+    for newer in [bytes(LAYOUTS[4]), bytes(LAYOUTS[5])] {
+        assert_eq!(ThreadState::decode(&newer), Ok(state.clone()));
+        assert_eq!(ThreadState::due_in(&newer), Ok(state.due_at()));
+        assert_eq!(ThreadState::due_in(&newer[..9]), Ok(state.due_at()), "no more is read");
     }
-    assert_eq!(ThreadState::due_in(&newest[..9]), Ok(state.due_at()), "no more is read");
     let mut idle = Vec::new();
     ThreadState::default().encode(&mut idle);
     assert_eq!(ThreadState::due_in(&idle), Ok(None));
@@ -106,11 +108,11 @@ fn layout_five_says_in_front_when_it_is_due_and_older_ones_say_it_too() {
 
 #[test]
 fn the_newest_layout_is_written_and_older_ones_are_written_anew_without_loss() {
-    let newest = bytes(LAYOUTS[4]);
+    let newest = bytes(LAYOUTS[5]);
     let mut again = Vec::new();
     ThreadState::decode(&newest).unwrap().encode(&mut again);
     assert_eq!(hex::encode(again), hex::encode(newest));
-    for old in &LAYOUTS[..4] {
+    for old in &LAYOUTS[..5] {
         let old = ThreadState::decode(&bytes(old)).unwrap();
         let mut anew = Vec::new();
         old.encode(&mut anew);
@@ -125,15 +127,14 @@ fn other_bytes_are_no_row() {
         assert_eq!(ThreadState::decode(unknown), Err(error.clone()));
         assert_eq!(ThreadState::due_in(unknown), Err(error));
     }
-    for broken in [&[][..], &[1], &[2], &[3], &[4], &[5], &[5, 0, 0]] {
+    for broken in [&[][..], &[1], &[2], &[3], &[4], &[5], &[5, 0, 0], &[6]] {
         assert!(matches!(ThreadState::decode(broken), Err(RowError::Malformed(_))));
         assert!(matches!(ThreadState::due_in(broken), Err(RowError::Malformed(_))));
     }
-    let newest = bytes(LAYOUTS[4]);
-    for cut in 0..newest.len() {
-        assert!(
-            matches!(ThreadState::decode(&newest[..cut]), Err(RowError::Malformed(_))),
-            "{cut}"
-        );
+    for whole in [bytes(LAYOUTS[4]), bytes(LAYOUTS[5])] {
+        for cut in 0..whole.len() {
+            let read = ThreadState::decode(&whole[..cut]);
+            assert!(matches!(read, Err(RowError::Malformed(_))), "{cut}");
+        }
     }
 }
