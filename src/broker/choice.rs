@@ -133,14 +133,18 @@ impl Session {
     }
 
     /// More of what is at hand, without waiting, and whether nothing was left behind it. Lanes stay as they are: what is to
-    /// become of them is told by the next poll.
+    /// become of them is told by the next poll. The memory of records that were `used` may be taken for those that come.
     ///
     /// # Errors
     ///
     /// See [`Error::remedy`].
-    pub fn read_on(&mut self, bounds: &PollBounds) -> Result<(Vec<Record>, bool), Error> {
+    pub fn read_on(
+        &mut self,
+        bounds: &PollBounds,
+        used: Vec<Record>,
+    ) -> Result<(Vec<Record>, bool), Error> {
         match self {
-            Self::Kafka(session) => session.read_on(bounds),
+            Self::Kafka(session) => session.read_on(bounds, used),
             Self::Embedded(session) => session.read_on(bounds),
         }
     }

@@ -109,6 +109,13 @@ impl Record {
     }
 }
 
+/// Runs of records of one input, each with the input's topic and partition: what comes from a log comes in such runs.
+pub fn runs(records: &[Record]) -> impl Iterator<Item = ((Topic, u32), &[Record])> {
+    let input = |record: &Record| (record.topic, record.partition);
+    let runs = records.chunk_by(move |a, b| input(a) == input(b));
+    runs.filter_map(move |run| Some((input(run.first()?), run)))
+}
+
 /// A record to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
@@ -266,6 +273,32 @@ mod tests {
         assert_eq!(output.headers.text(header::ID), Some("ev-1"));
         assert_eq!(output.headers.text(header::TRACE_PARENT), None);
         assert_eq!(output.value.as_deref(), Some(br#""hi""#.as_slice()));
+    }
+
+    #[test]
+    fn runs_are_of_one_input_each_and_leave_nothing_out() {
+        check(&[], &[]);
+        check(&[(Topic::Timeline, 1)], &[1]);
+        let (log, other) = (Topic::Timeline, Topic::Settings);
+        check(&[(log, 1), (log, 1), (log, 2), (other, 2), (other, 2), (log, 1)], &[2, 1, 2, 1]);
+
+        #[track_caller]
+        fn check(inputs: &[(Topic, u32)], lengths: &[usize]) {
+            let record = |(offset, (topic, partition)): (usize, &(Topic, u32))| Record {
+                topic: *topic,
+                partition: *partition,
+                offset: offset as u64,
+                timestamp: Timestamp::default(),
+                key: None,
+                value: None,
+                headers: Headers::default(),
+            };
+            let records: Vec<Record> = inputs.iter().enumerate().map(record).collect();
+            let found: Vec<_> = runs(&records).collect();
+            assert_eq!(found.iter().map(|(_, run)| run.len()).collect::<Vec<_>>(), lengths);
+            let back = found.iter().flat_map(|(input, run)| run.iter().map(|_| *input));
+            assert_eq!(back.collect::<Vec<_>>(), inputs);
+        }
     }
 
     proptest::proptest! {

@@ -12,12 +12,17 @@ pub trait Exchange {
     /// See [`Error::remedy`].
     fn poll(&mut self, bounds: &PollBounds) -> Result<Polled, Error>;
 
-    /// More of what is at hand, without waiting, and whether nothing was left behind it.
+    /// More of what is at hand, without waiting, and whether nothing was left behind it. The memory of records that were `used`
+    /// may be taken for those that come.
     ///
     /// # Errors
     ///
     /// See [`Error::remedy`].
-    fn read_on(&mut self, bounds: &PollBounds) -> Result<(Vec<Record>, bool), Error>;
+    fn read_on(
+        &mut self,
+        bounds: &PollBounds,
+        used: Vec<Record>,
+    ) -> Result<(Vec<Record>, bool), Error>;
 
     /// Begins reading `lanes`; their state is restored.
     ///
@@ -60,8 +65,12 @@ impl Exchange for Session {
         Self::poll(self, bounds)
     }
 
-    fn read_on(&mut self, bounds: &PollBounds) -> Result<(Vec<Record>, bool), Error> {
-        Self::read_on(self, bounds)
+    fn read_on(
+        &mut self,
+        bounds: &PollBounds,
+        used: Vec<Record>,
+    ) -> Result<(Vec<Record>, bool), Error> {
+        Self::read_on(self, bounds, used)
     }
 
     fn take(&mut self, lanes: &[u32]) -> Result<(), Error> {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::broker::record::Record;
+use crate::broker::record::{Record, runs};
 use crate::broker::{Lag, NextOffsets};
 use crate::domain::time::{MINUTE_MS, SECOND_MS, Timestamp};
 use crate::topics::Topic;
@@ -60,9 +60,10 @@ impl Progress {
     /// These records are to be processed, at `now`.
     pub fn came(&mut self, records: &[Record], now: Timestamp) {
         let mut ages: BTreeMap<Input, u64> = BTreeMap::new();
-        for record in records {
-            let age = ages.entry((record.topic, record.partition)).or_default();
-            *age = (*age).max(now.since_ms(record.timestamp));
+        for (input, run) in runs(records) {
+            let oldest_ms = run.iter().map(|record| now.since_ms(record.timestamp)).max();
+            let age = ages.entry(input).or_default();
+            *age = (*age).max(oldest_ms.unwrap_or(0));
         }
         for (input, age_ms) in ages {
             let known = self.inputs.entry(input).or_default();

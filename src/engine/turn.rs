@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::broker::NextOffsets;
-use crate::broker::record::{Headers, Output, Record, header};
+use crate::broker::record::{Headers, Output, Record, header, runs};
 use crate::domain::settings::SettingsTable;
 use crate::domain::time::Timestamp;
 use crate::engine::context::{Committed, Context, Rows, StateError};
@@ -100,17 +100,19 @@ pub fn apply<S: Stage>(
     turn: &mut Turn<S::Action>,
 ) -> Result<(), StateError> {
     let mut actions = Vec::new();
-    for record in records {
-        let Some(rows) = lanes.get_mut(&record.partition) else { continue };
-        let at = (record.timestamp, record.partition);
-        let mut context = Context::new(at, settings, rows, &mut turn.outputs, &mut actions);
-        let exit = stage.apply(record, &mut context)?;
-        if let Exit::Rejected(reason) = exit {
-            turn.outputs.push(record.dead_letter(reason.name(), None));
+    for ((topic, lane), run) in runs(records) {
+        let Some(rows) = lanes.get_mut(&lane) else { continue };
+        for record in run {
+            let at = (record.timestamp, lane);
+            let mut context = Context::new(at, settings, rows, &mut turn.outputs, &mut actions);
+            let exit = stage.apply(record, &mut context)?;
+            if let Exit::Rejected(reason) = exit {
+                turn.outputs.push(record.dead_letter(reason.name(), None));
+            }
+            turn.count(exit);
+            turn.actions.extend(actions.drain(..).map(|action| (lane, action)));
         }
-        turn.count(exit);
-        turn.actions.extend(actions.drain(..).map(|action| (record.partition, action)));
-        turn.next_offsets.insert((record.topic, record.partition), record.offset + 1);
+        turn.next_offsets.extend(run.last().map(|last| ((topic, lane), last.offset + 1)));
     }
     Ok(())
 }

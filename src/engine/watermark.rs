@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::broker::record::Record;
+use crate::broker::record::{Record, runs};
 use crate::domain::time::{SECOND_MS, Timestamp};
 use crate::topics::Topic;
 
@@ -47,10 +47,11 @@ impl Watermarks {
             return;
         }
         let mut batch: BTreeMap<(u32, Topic), Reached> = BTreeMap::new();
-        for record in records {
-            let reached = Reached { time: record.timestamp, seen_at: now };
-            let oldest = batch.entry((record.partition, record.topic)).or_insert(reached);
-            oldest.time = oldest.time.min(record.timestamp);
+        for ((topic, partition), run) in runs(records) {
+            let Some(time) = run.iter().map(|record| record.timestamp).min() else { continue };
+            let reached = Reached { time, seen_at: now };
+            let oldest = batch.entry((partition, topic)).or_insert(reached);
+            oldest.time = oldest.time.min(time);
         }
         self.inputs.extend(batch);
         self.inputs.retain(|_, reached| now.since_ms(reached.seen_at) < QUIET_AFTER_MS);

@@ -94,8 +94,12 @@ impl Exchange for Odd {
         })
     }
 
-    fn read_on(&mut self, bounds: &PollBounds) -> Result<(Vec<Record>, bool), BrokerError> {
-        let (records, drained) = self.inner.read_on(bounds)?;
+    fn read_on(
+        &mut self,
+        bounds: &PollBounds,
+        used: Vec<Record>,
+    ) -> Result<(Vec<Record>, bool), BrokerError> {
+        let (records, drained) = self.inner.read_on(bounds, used)?;
         self.slices.push(records.len());
         Ok((records, drained && !self.endless))
     }

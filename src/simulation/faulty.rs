@@ -236,13 +236,17 @@ impl Exchange for Faulty {
         Ok(polled)
     }
 
-    fn read_on(&mut self, bounds: &PollBounds) -> Result<(Vec<Record>, bool), Error> {
+    fn read_on(
+        &mut self,
+        bounds: &PollBounds,
+        used: Vec<Record>,
+    ) -> Result<(Vec<Record>, bool), Error> {
         if self.universe.roll(2) == 0 {
             return Ok((Vec::new(), false));
         }
         let records_max = usize::try_from(1 + self.universe.roll(3)).unwrap_or(1);
         let bounds = PollBounds { records_max, ..*bounds };
-        let (mut records, drained) = self.inner.read_on(&bounds)?;
+        let (mut records, drained) = self.inner.read_on(&bounds, used)?;
         self.skip(&mut records);
         self.read.extend(places(&records));
         Ok((records, drained && self.may_be_drained()))

@@ -103,7 +103,7 @@ impl Session {
         if let Some(change) = self.next_change()? {
             return Ok(change);
         }
-        let records = self.read(bounds)?;
+        let records = self.read(bounds, Vec::new())?;
         self.fresh.saw(&records);
         if !records.is_empty() {
             // Nothing more at hand here is not nothing more there: the next poll, which waits, tells.
@@ -118,17 +118,21 @@ impl Session {
         Ok(Polled::Idle)
     }
 
-    /// More of what is at hand, without waiting; a change of lanes that waits to be told comes first, by the next poll. Whether
-    /// nothing is left is never known here.
+    /// More of what is at hand, without waiting, in the memory of records that were `used`; a change of lanes that waits to be
+    /// told comes first, by the next poll. Whether nothing is left is never known here.
     ///
     /// # Errors
     ///
     /// As [`Session::poll`].
-    pub fn read_on(&mut self, bounds: &PollBounds) -> Result<(Vec<Record>, bool), Error> {
+    pub fn read_on(
+        &mut self,
+        bounds: &PollBounds,
+        used: Vec<Record>,
+    ) -> Result<(Vec<Record>, bool), Error> {
         if self.consumer.context().has_notes() {
             return Ok((Vec::new(), false));
         }
-        let records = self.read(&PollBounds { wait: Duration::ZERO, ..*bounds })?;
+        let records = self.read(&PollBounds { wait: Duration::ZERO, ..*bounds }, used)?;
         self.fresh.saw(&records);
         Ok((records, false))
     }
@@ -160,11 +164,12 @@ impl Session {
         }
     }
 
-    fn read(&self, bounds: &PollBounds) -> Result<Vec<Record>, Error> {
-        let mut records = Vec::with_capacity(bounds.records_max.min(ROOM_RECORDS));
-        let mut bytes = 0;
+    fn read(&self, bounds: &PollBounds, used: Vec<Record>) -> Result<Vec<Record>, Error> {
+        let mut records = used;
+        records.reserve(bounds.records_max.min(ROOM_RECORDS).saturating_sub(records.len()));
+        let (mut count, mut bytes) = (0, 0);
         let mut wait = bounds.wait;
-        while records.len() < bounds.records_max.max(1) && bytes < bounds.bytes_max.max(1) {
+        while count < bounds.records_max.max(1) && bytes < bounds.bytes_max.max(1) {
             let Some(polled) = self.consumer.poll(wait) else { break };
             let message = match polled {
                 Ok(message) => message,
@@ -176,11 +181,15 @@ impl Session {
             let Some((topic, lane)) = self.origin(message.topic(), message.partition()) else {
                 continue;
             };
-            let record = wire::record(topic, lane, &message);
-            bytes += record.size();
-            records.push(record);
+            match records.get_mut(count) {
+                Some(used) => wire::fill(used, (topic, lane), &message),
+                None => records.push(wire::record(topic, lane, &message)),
+            }
+            bytes += records.get(count).map_or(0, Record::size);
+            count += 1;
             wait = Duration::ZERO;
         }
+        records.truncate(count);
         Ok(records)
     }
 

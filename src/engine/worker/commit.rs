@@ -44,8 +44,7 @@ impl Part {
 impl<S: Stage> Worker<S> {
     /// Decides what was read, and what is at hand behind it, and makes that true.
     ///
-    /// It reads slice by slice: what a slice takes is given back before the next one comes, so that memory is used again while
-    /// it is in the processor's cache. A turn of thousands of records taken in at once costs a tenth more (docs/benchmarks.md).
+    /// It reads slice by slice, each in the memory of the one before, while that is in the processor's cache. A turn of thousands of records taken in at once costs a tenth more (docs/benchmarks.md).
     pub(super) fn turn(
         &mut self,
         session: &mut impl Exchange,
@@ -64,8 +63,7 @@ impl<S: Stage> Worker<S> {
             if last {
                 break;
             }
-            drop(slice);
-            (slice, drained) = session.read_on(&self.slice_of(&room))?;
+            (slice, drained) = session.read_on(&self.slice_of(&room), slice)?;
         }
         let room = self.limits.completions.saturating_sub(self.heard.len());
         let before = self.heard.len();
