@@ -249,9 +249,8 @@ mod tests {
     fn an_item_takes_what_happened_to_it() {
         let at = Timestamp::from_ms;
         let plain = Entry { contact: 1, ..Entry::new(7, Author::Desk, ContentKind::Like, at(9)) };
-        let edited = Entry { num_edit: 2, deleted: true, ..plain.clone() };
-        let shown =
-            Entry { reaction: Some((at(3), true)), story_expires_at: Some(at(4)), ..plain.clone() };
+        let edited = Entry { num_edit: 2, deleted: true, ..plain };
+        let shown = Entry { reaction: Some((at(3), true)), story_expires_at: Some(at(4)), ..plain };
         for (entry, bytes) in [(plain, 31), (edited, 35), (shown, 47)] {
             assert_eq!(packed(&Ledger::of_row(vec![entry], false)).len(), 1 + bytes);
         }

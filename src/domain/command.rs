@@ -353,12 +353,3 @@ pub enum Refusal {
     /// The stage holds all it may for this account or company; try again later.
     Overloaded,
 }
-
-/// Which input record a command is, as the desk hands it over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
-    /// About a thread.
-    Desk(DeskCommand),
-    /// About an agent's own work.
-    Agent(AgentCommand),
-}
