@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use dmstream::broker::Error;
 use dmstream::broker::kafka::KafkaBroker;
-use dmstream::broker::record::{Headers, Output};
+use dmstream::broker::record::{Headers, Output, Record};
+use dmstream::broker::{Error, PollBounds, Polled};
+use dmstream::clock::Stopwatch;
 use dmstream::domain::time::Timestamp;
 use dmstream::topics::Topic;
 use rdkafka::admin::AdminOptions;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::world::{
-    BOUNDS, admin, append, create, output, read_all, reader, settings, text, wait, world,
+    BOUNDS, PATIENCE, admin, append, create, output, read_all, reader, settings, spec, text, wait,
+    world,
 };
 
 #[test]
@@ -40,6 +42,58 @@ fn what_is_acknowledged_is_there_as_it_was_given() {
     assert_eq!(record.value, None);
     assert_eq!(record.headers, headers);
     assert_eq!(record.timestamp, Timestamp::from_ms(1_700_000_000_123));
+}
+
+#[test]
+fn what_is_read_into_the_memory_of_used_records_is_as_it_was_given() {
+    let broker = world("used", &[(Topic::EventsNormalized, 1)]);
+    let producer = broker.producer().unwrap();
+    let given = |n: u64, key: &str, value: Option<&str>, headers: &[(&str, &str)]| {
+        let mut output = output(Topic::EventsNormalized, key, "");
+        output.value = value.map(|value| value.as_bytes().to_vec());
+        headers.iter().for_each(|(name, value)| output.headers.push(name, value));
+        output.timestamp = Timestamp::from_ms(1_700_000_000_000 + n);
+        output
+    };
+    let long = "x".repeat(4_000);
+    let all = [
+        given(0, "a long key", Some(&long), &[("ce_id", "1"), ("other", &long)]),
+        given(1, "k", None, &[]),
+        given(2, "k", Some("short"), &[("ce_specversion", "1.0"), ("ce_id", "2")]),
+        given(3, "", Some(""), &[("", "")]),
+        given(4, "a long key", Some(&long), &[]),
+    ];
+    for output in &all {
+        wait(producer.append(output.clone())).unwrap();
+    }
+    let mut session = broker.session(&spec("a", &[Topic::EventsNormalized])).unwrap();
+    let (watch, one) = (Stopwatch::start(), PollBounds { records_max: 1, ..BOUNDS });
+    let (mut read, mut slice) = (Vec::new(), Vec::new());
+    while read.len() < all.len() {
+        assert!(watch.elapsed() < PATIENCE, "only {} records came", read.len());
+        if slice.is_empty() {
+            match session.poll(&one).unwrap() {
+                Polled::Assigned(lanes) => session.take(&lanes).unwrap(),
+                Polled::Records { records, .. } => slice = records,
+                Polled::Idle | Polled::Revoked(_) | Polled::Lost(_) => (),
+            }
+        }
+        read.extend(slice.iter().cloned());
+        (slice, _) = session.read_on(&one, slice).unwrap();
+    }
+    for (offset, (record, output)) in (0..).zip(read.iter().zip(&all)) {
+        let expected = Record {
+            topic: output.topic,
+            partition: 0,
+            offset,
+            timestamp: output.timestamp,
+            key: Some(output.key.clone()),
+            value: output.value.clone(),
+            headers: output.headers.clone(),
+        };
+        assert_eq!(*record, expected);
+    }
+    session.close().unwrap();
 }
 
 #[test]

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use dmstream::broker::Polled;
 use dmstream::broker::kafka::KafkaBroker;
 use dmstream::broker::record::Record;
+use dmstream::broker::{PollBounds, Polled};
 use dmstream::clock::Stopwatch;
 use dmstream::topics::Topic;
 
-use crate::world::{BOUNDS, PATIENCE, append, create, settings, spec, text};
+use crate::world::{BOUNDS, PATIENCE, append, create, output, settings, spec, text, wait};
 
 #[test]
 fn a_header_whose_name_is_no_text_ends_nothing_and_its_neighbours_are_read() {
@@ -20,18 +20,25 @@ fn a_header_whose_name_is_no_text_ends_nothing_and_its_neighbours_are_read() {
     create(&settings, &[(Topic::EventsNormalized, 1), (Topic::Timeline, 1)]);
     let broker = KafkaBroker::connect(settings.clone()).unwrap();
     let producer = broker.producer().unwrap();
-    append(&producer, Topic::EventsNormalized, "t", "before");
+    let mut before = output(Topic::EventsNormalized, "t", "before");
+    before.headers.push("ce_id", "1");
+    wait(producer.append(before)).unwrap();
     let name = format!("{}{}", settings.topic_prefix, Topic::EventsNormalized.name());
     assert_eq!(produce(&settings.bootstrap, &name, &batch(b"poison", b"\xff\xfe")), 0);
     append(&producer, Topic::EventsNormalized, "t", "after");
 
     let mut session = broker.session(&spec("a", &[Topic::EventsNormalized])).unwrap();
     let (watch, mut read) = (Stopwatch::start(), Vec::<Record>::new());
+    let one = PollBounds { records_max: 1, ..BOUNDS };
     while read.len() < 3 {
         assert!(watch.elapsed() < PATIENCE, "only {} records came", read.len());
-        match session.poll(&BOUNDS).unwrap() {
+        match session.poll(&one).unwrap() {
             Polled::Assigned(lanes) => session.take(&lanes).unwrap(),
-            Polled::Records { records, .. } => read.extend(records),
+            Polled::Records { records, .. } => {
+                read.extend(records.iter().cloned());
+                // What comes at once comes in the memory of what was read, headers and all.
+                read.extend(session.read_on(&BOUNDS, records).unwrap().0);
+            }
             Polled::Idle | Polled::Revoked(_) | Polled::Lost(_) => (),
         }
     }
