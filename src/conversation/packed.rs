@@ -87,7 +87,7 @@ const fn kind_number(kind: ContentKind) -> u8 {
 
 impl Serialize for Ledger {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut bytes = Vec::with_capacity(1 + self.entries().len() * (PLAIN_BYTES + ROOM));
+        let mut bytes = Vec::with_capacity(1 + self.entries().len() * PLAIN_BYTES);
         bytes.push(u8::from(self.truncated));
         for entry in self.entries() {
             pack(entry, &mut bytes);

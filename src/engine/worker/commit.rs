@@ -44,7 +44,8 @@ impl Part {
 impl<S: Stage> Worker<S> {
     /// Decides what was read, and what is at hand behind it, and makes that true.
     ///
-    /// It reads slice by slice, each in the memory of the one before, while that is in the processor's cache. A turn of thousands of records taken in at once costs a tenth more (docs/benchmarks.md).
+    /// It reads slice by slice, each in the memory of the one before, while that is in the processor's cache. A turn of thousands
+    /// of records taken in at once costs a tenth more (docs/benchmarks.md).
     pub(super) fn turn(
         &mut self,
         session: &mut impl Exchange,
