@@ -7,7 +7,7 @@
 //! | 3    | the same, then postcard of [`More`](crate::conversation::state::More)             |
 //! | 4    | the same, then postcard of the guests' windows, last home, last gone              |
 //! | 5    | when it is due, in milliseconds in eight bytes; then as 4, digests of fixed width |
-//! | 6    | the same, items in one piece ([`packed`](crate::conversation::packed))            |
+//! | 6    | the same, items in one piece (`packed`)                                           |
 //!
 //! Fields and variants of a layout never move: what is added goes behind, under the next number, and old numbers are read
 //! for ever. The due time stands in front for a restore, which asks for nothing else.
